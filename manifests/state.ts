@@ -1,0 +1,27 @@
+/** The objects under `pipelines-state/`: what consumers remember. Each is written once. */
+import { z } from 'zod';
+
+/** `claims/…`: who won the right to dispatch one attempt. */
+export const Claim = z.object({ version: z.literal(1), consumer: z.string(), claimed_at: z.iso.datetime() });
+export type Claim = z.infer<typeof Claim>;
+
+/** `runs/…`: which RunPod job carries the attempt. */
+export const Run = z.object({
+  version: z.literal(1),
+  run_id: z.string(),
+  /** The endpoint's name: `default`, or what the stage names. */
+  endpoint: z.string(),
+  dispatched_at: z.iso.datetime(),
+  /** How many items the run carries. */
+  items: z.int().min(1),
+});
+export type Run = z.infer<typeof Run>;
+
+/** `waiting/<job>/…`: the job was held back. */
+export const WaitingNote = z.object({
+  version: z.literal(1),
+  job: z.string(),
+  reason: z.string(),
+  not_before: z.iso.datetime(),
+});
+export type WaitingNote = z.infer<typeof WaitingNote>;
