@@ -12,8 +12,8 @@ export const Run = z.object({
   /** The endpoint's name: `default`, or what the stage names. */
   endpoint: z.string(),
   dispatched_at: z.iso.datetime(),
-  /** How many items the run carries. */
-  items: z.int().min(1),
+  /** The attempts that the run carries, all of one stage: more than one in a batch. */
+  attempts: z.array(z.object({ item: z.string(), fingerprint: z.string(), attempt: z.int().min(1) })).min(1),
 });
 export type Run = z.infer<typeof Run>;
 

@@ -1,0 +1,170 @@
+/** One run from claims to its record: the only place where attempts are claimed and RunPod is asked to work. */
+import { asMillraceError, type MillraceError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Claim, Run, WaitingNote } from '../manifests/state.ts';
+import type { Dispatcher, DispatchOutcome } from './dispatcher.ts';
+import { inParallel } from './parallel.ts';
+import { type PayloadSource, runInput } from './payload.ts';
+import type { PlannedDispatch } from './plan-types.ts';
+import { hasResult, resultError, writeResult } from './results.ts';
+
+export interface RunDispatcher extends PayloadSource {
+  readonly dispatcher: Dispatcher;
+  /** Names this consumer in its claims. */
+  readonly consumerId: string;
+  readonly now: () => number;
+  /** A new text every time, safe in a key. */
+  readonly randomId: () => string;
+  readonly log: Logger;
+}
+
+export type RunOutcome =
+  | { readonly kind: 'dispatched'; readonly items: number }
+  /** Somebody else has all of them. */
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'refused'; readonly notBeforeMs: number }
+  | { readonly kind: 'uncertain' }
+  | { readonly kind: 'failed' };
+
+const STATE_WRITES_AT_ONCE = 8;
+
+export const DEFAULT_ENDPOINT = 'default';
+
+/** Carries out part of a plan: `items` are of one stage, at most as many as one run of it may carry. */
+export async function dispatchRun(
+  source: RunDispatcher,
+  job: string,
+  items: readonly PlannedDispatch[],
+  signal?: AbortSignal,
+): Promise<RunOutcome> {
+  const won = await claim(source, job, items, signal);
+  const [first] = won;
+  if (first === undefined) return { kind: 'lost' };
+  const log = source.log.child({ job, stage: first.stage });
+  const outcome = await callRun(source, job, first, won, signal);
+  for (const { item, attempt } of won) log.debug({ item, attempt, outcome: outcome.kind }, 'run requested');
+  switch (outcome.kind) {
+    case 'accepted':
+      await recordRun(source, job, won, outcome.runId);
+      log.info({ item: itemNames(won), attempt: first.attempt, runId: outcome.runId }, 'dispatched');
+      return { kind: 'dispatched', items: won.length };
+    case 'uncertain':
+      // Posting again could make two runs. The claim stays open, and the sweep settles it.
+      log.warn(
+        { item: itemNames(won), attempt: first.attempt, error: outcome.error },
+        'RunPod did not answer; the sweep will find out',
+      );
+      return { kind: 'uncertain' };
+    case 'refused':
+      return refuse(source, job, won, outcome);
+  }
+}
+
+const itemNames = (items: readonly PlannedDispatch[]): string => items.map(({ item }) => item).join(',');
+
+/** The items whose claim this consumer won, and that have no result yet. */
+async function claim(
+  source: RunDispatcher,
+  job: string,
+  items: readonly PlannedDispatch[],
+  signal?: AbortSignal,
+): Promise<PlannedDispatch[]> {
+  const body: Claim = { version: 1, consumer: source.consumerId, claimed_at: new Date(source.now()).toISOString() };
+  const won = new Set<PlannedDispatch>();
+  await inParallel(STATE_WRITES_AT_ONCE, items, async (item) => {
+    const key = source.layout.stateKey('claims', job, item);
+    const mine = await source.store.createIfAbsent(key, JSON.stringify(body), { contentType: 'application/json' });
+    // The plan may be old: an attempt that has ended meanwhile lost its claim to the sweep, and its result tells.
+    if (mine && !(await hasResult(source, job, item, signal))) won.add(item);
+  });
+  return items.filter((item) => won.has(item));
+}
+
+async function callRun(
+  source: RunDispatcher,
+  job: string,
+  { graphStage }: PlannedDispatch,
+  won: readonly PlannedDispatch[],
+  signal?: AbortSignal,
+): Promise<DispatchOutcome> {
+  try {
+    return await source.dispatcher.run(
+      {
+        endpoint: graphStage.endpoint ?? DEFAULT_ENDPOINT,
+        input: await runInput(source, job, won),
+        executionTimeoutSeconds: graphStage.execution_timeout_sec,
+        ttlSeconds: graphStage.ttl_sec,
+      },
+      signal,
+    );
+  } catch (thrown) {
+    // Thrown while the payload was made: nothing was sent.
+    return { kind: 'refused', error: asMillraceError(thrown) };
+  }
+}
+
+async function recordRun(source: RunDispatcher, job: string, items: readonly PlannedDispatch[], runId: string): Promise<void> {
+  const [first] = items;
+  const run: Run = {
+    version: 1,
+    run_id: runId,
+    endpoint: first?.graphStage.endpoint ?? DEFAULT_ENDPOINT,
+    dispatched_at: new Date(source.now()).toISOString(),
+    attempts: items.map(({ item, fingerprint, attempt }) => ({ item, fingerprint, attempt })),
+  };
+  await inParallel(STATE_WRITES_AT_ONCE, items, async (item) => {
+    await source.store.createIfAbsent(source.layout.stateKey('runs', job, item), JSON.stringify(run), {
+      contentType: 'application/json',
+    });
+  });
+}
+
+const FIRST_HOLD_MS = 30_000;
+const MAX_HOLD_MS = 15 * 60_000;
+
+/**
+ * Nothing runs. The note goes first: writing `refused` wakes the job, and without the note that event would dispatch
+ * again at once, and be refused again, for as long as RunPod is away.
+ */
+async function refuse(
+  source: RunDispatcher,
+  job: string,
+  items: readonly PlannedDispatch[],
+  { error, retryAfterMs }: Extract<DispatchOutcome, { kind: 'refused' }>,
+): Promise<RunOutcome> {
+  const refusals = Math.max(...items.map((item) => item.refusals));
+  const nowMs = source.now();
+  const log = source.log.child({ job, stage: items[0]?.stage, item: itemNames(items), attempt: items[0]?.attempt });
+  if (error.code === 'TOO_LARGE') {
+    log.error({ error }, 'a run is too large to send');
+    await writeAll(source, job, items, 'failed', error);
+    return { kind: 'failed' };
+  }
+  const notBeforeMs = nowMs + Math.max(retryAfterMs ?? 0, Math.min(MAX_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(refusals, 10)));
+  log.warn({ error, heldSeconds: Math.round((notBeforeMs - nowMs) / 1000) }, 'RunPod refused; the job is held back');
+  await holdBack(source, job, notBeforeMs, `${error.code}: ${error.message}`);
+  await writeAll(source, job, items, 'refused', error);
+  return { kind: 'refused', notBeforeMs };
+}
+
+async function holdBack(
+  { store, layout, randomId }: RunDispatcher,
+  job: string,
+  notBeforeMs: number,
+  reason: string,
+): Promise<void> {
+  const note: WaitingNote = { version: 1, job, reason, not_before: new Date(notBeforeMs).toISOString() };
+  await store.put(layout.waitingKey(job, notBeforeMs, randomId()), JSON.stringify(note), { contentType: 'application/json' });
+}
+
+async function writeAll(
+  source: RunDispatcher,
+  job: string,
+  items: readonly PlannedDispatch[],
+  status: 'refused' | 'failed',
+  error: MillraceError,
+): Promise<void> {
+  await inParallel(STATE_WRITES_AT_ONCE, items, (item) =>
+    writeResult(source, job, item, status, source.now(), { error: resultError(error) }),
+  );
+}

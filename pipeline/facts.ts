@@ -1,0 +1,84 @@
+/** Fetches what a plan needs beyond the listing, and remembers it by version across reconciles. */
+import { text } from 'node:stream/consumers';
+import { MillraceError } from '../errors.ts';
+import { type Parsed, parseDocument, parseJson } from '../manifests/parse.ts';
+import { Result, type ResultError } from '../manifests/result.ts';
+import type { ObjectInfo } from '../storage/object-store.ts';
+import type { AttemptName } from './layout.ts';
+import { inParallel } from './parallel.ts';
+import type { Needs } from './plan-types.ts';
+import { attemptId, type Facts, type Lookup, versionId } from './snapshot.ts';
+import type { ListingSource } from './take-listing.ts';
+
+/** The user metadata name of the writer's mark. */
+export const MARK = 'fingerprint';
+
+/** How many facts of each kind one process remembers; the oldest go first. A fact is asked for again when it is gone. */
+const MAX_REMEMBERED = { documents: 256, marks: 200_000, failures: 50_000 };
+const FETCHES_AT_ONCE = 16;
+
+/** Facts are bound to a version, so they never go stale; keys hold the job too. */
+export interface FactStore {
+  /** The facts known of one job. */
+  of(job: string): Facts;
+  /** Throws SOURCE_CHANGED where an object has changed since it was listed: list again. */
+  fetch(job: string, needs: Needs, signal?: AbortSignal): Promise<void>;
+}
+
+export function createFactStore({ store, layout }: ListingSource): FactStore {
+  const documents = new Map<string, Parsed<unknown>>();
+  const marks = new Map<string, string | null>();
+  const failures = new Map<string, ResultError>();
+
+  async function fetchDocument(job: string, object: ObjectInfo, signal?: AbortSignal): Promise<void> {
+    const found = await store.get(layout.jobKey(job, object.key), { ifMatch: object.etag, ...signalled(signal) });
+    if (found === null) throw changed(object);
+    remember(documents, `${job}/${versionId(object)}`, parseJson(await text(found.body)), MAX_REMEMBERED.documents);
+  }
+
+  async function fetchMark(job: string, object: ObjectInfo, signal?: AbortSignal): Promise<void> {
+    const found = await store.head(layout.jobKey(job, object.key), signal);
+    if (found === null || found.etag !== object.etag) throw changed(object);
+    remember(marks, `${job}/${versionId(object)}`, found.metadata[MARK] ?? null, MAX_REMEMBERED.marks);
+  }
+
+  async function fetchFailure(job: string, name: AttemptName, signal?: AbortSignal): Promise<void> {
+    const found = await store.get(layout.resultKey(job, name, 'failed'), signalled(signal));
+    const parsed = found === null ? null : parseDocument(FailedResult, await text(found.body));
+    const error = parsed?.ok === true ? parsed.value.error : UNREADABLE;
+    remember(failures, `${job}/${attemptId(name)}`, error, MAX_REMEMBERED.failures);
+  }
+
+  return {
+    of(job) {
+      return { documents: prefixed(documents, job), marks: prefixed(marks, job), failures: prefixed(failures, job) };
+    },
+    async fetch(job, needs, signal) {
+      await inParallel(FETCHES_AT_ONCE, needs.documents, (object) => fetchDocument(job, object, signal));
+      await inParallel(FETCHES_AT_ONCE, needs.marks, (object) => fetchMark(job, object, signal));
+      await inParallel(FETCHES_AT_ONCE, needs.failures, (name) => fetchFailure(job, name, signal));
+    },
+  };
+}
+
+const FailedResult = Result.pick({ error: true }).extend({ error: Result.shape.error.unwrap() });
+
+/** A failed result that is no result of ours is still a failure; trying again is the way out. */
+const UNREADABLE: ResultError = { code: 'INTERNAL', message: 'the failed result could not be read', retryable: true };
+
+function changed(object: ObjectInfo): MillraceError {
+  return new MillraceError('SOURCE_CHANGED', `${object.key} has changed since it was listed`, { context: { key: object.key } });
+}
+
+const signalled = (signal: AbortSignal | undefined): { signal?: AbortSignal } => (signal === undefined ? {} : { signal });
+
+function remember<T>(facts: Map<string, T>, id: string, fact: T, most: number): void {
+  facts.delete(id);
+  facts.set(id, fact);
+  if (facts.size <= most) return;
+  const [oldest] = facts.keys();
+  if (oldest !== undefined) facts.delete(oldest);
+}
+
+/** A view of one job's facts by the ids that a plan knows. */
+const prefixed = <T>(facts: ReadonlyMap<string, T>, job: string): Lookup<T> => ({ get: (id) => facts.get(`${job}/${id}`) });

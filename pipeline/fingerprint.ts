@@ -1,0 +1,37 @@
+/** The fingerprint: what makes an output up to date. */
+import { createHash } from 'node:crypto';
+
+/** Half of a SHA-256: enough that no two of a job's items ever meet, short enough for keys. */
+const FINGERPRINT_CHARACTERS = 32;
+
+export interface Ingredients {
+  /** The task's name, or the endpoint that a stage names. */
+  readonly task: string;
+  /** With URIs, never with presigned URLs. */
+  readonly parameters: unknown;
+  readonly outputUri: string;
+  /** The version of every input, in the order of the stage's input names. */
+  readonly versions: readonly (readonly [name: string, version: string | readonly string[]])[];
+}
+
+export function fingerprintOf({ task, parameters, outputUri, versions }: Ingredients): string {
+  const text = canonicalJson([task, parameters, outputUri, versions]);
+  return createHash('sha256').update(text).digest('hex').slice(0, FINGERPRINT_CHARACTERS);
+}
+
+/** One digest for a list of versions, so that a fan-in over thousands of outputs is hashed once for all its items. */
+export function digestOf(values: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, FINGERPRINT_CHARACTERS);
+}
+
+/** JSON with the names of every object in order, so that equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value)
+      .filter(([, entry]) => entry !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    return `{${entries.map(([name, entry]) => `${JSON.stringify(name)}:${canonicalJson(entry)}`).join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}

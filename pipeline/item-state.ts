@@ -1,0 +1,131 @@
+/** What one item's listing says: done, running, failed, or what to dispatch next. The rules are those of docs/architecture.md. */
+import type { ObjectInfo } from '../storage/object-store.ts';
+import { attemptId, type Facts, type ItemHistory, type SeenAttempt, type SeenClaim, versionId } from './snapshot.ts';
+
+/** All attempts of one fingerprint together, so that a worker that "succeeds" without an output cannot run for ever. */
+export const MAX_ATTEMPTS_OF_ANY_KIND = 12;
+
+export type ItemState =
+  /** `ownerMade`: the output carries no mark, so somebody put it there by hand. */
+  | { readonly kind: 'done'; readonly ownerMade: boolean }
+  /** An output of another program's endpoint, which writes no result of ours: the consumer writes it. */
+  | { readonly kind: 'landed'; readonly attempt: number }
+  | { readonly kind: 'running'; readonly attempt: number }
+  | { readonly kind: 'dispatch'; readonly attempt: number; readonly why: string }
+  | { readonly kind: 'failed'; readonly attempt: number; readonly why: string }
+  | { readonly kind: 'removed' }
+  | { readonly kind: 'needs-mark'; readonly version: ObjectInfo }
+  | { readonly kind: 'needs-failure'; readonly attempt: number };
+
+export interface ItemFacts {
+  readonly stage: string;
+  readonly item: string;
+  readonly fingerprint: string;
+  readonly output: ObjectInfo | undefined;
+  readonly history: ItemHistory;
+  readonly maxAttempts: number;
+  /** False for another program's endpoint, whose outputs carry no mark. */
+  readonly marksOutputs: boolean;
+  readonly facts: Facts;
+}
+
+export function itemState(item: ItemFacts): ItemState {
+  const wanted = attemptsOf(item.history, item.fingerprint);
+  if (item.output !== undefined) {
+    const settled = item.marksOutputs ? markedOutput(item.output, item, wanted) : unmarkedOutput(item.output, item, wanted);
+    if (settled !== 'outdated') return settled;
+  } else if (wanted.succeeded.some(({ attempt }) => attempt > wanted.retryMark)) {
+    return { kind: 'removed' };
+  }
+  const open = wanted.open.at(-1);
+  if (open !== undefined) return { kind: 'running', attempt: open.attempt };
+  return nextAttempt(item, wanted);
+}
+
+interface WantedAttempts {
+  readonly succeeded: readonly { readonly attempt: number; readonly lastModifiedMs: number }[];
+  /** Attempts with a failed result, in order. */
+  readonly failed: readonly number[];
+  /** Claims without a result. */
+  readonly open: readonly SeenClaim[];
+  /** Failures up to this attempt are forgotten; 0 without a mark. */
+  readonly retryMark: number;
+  readonly highest: number;
+  /** Attempts above the mark that RunPod accepted, as far as is known. */
+  readonly spent: number;
+}
+
+function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
+  const ofWanted = (seen: SeenAttempt) => seen.fingerprint === fingerprint;
+  const results = history.results.filter(ofWanted);
+  const claims = history.claims.filter(ofWanted);
+  const retryMark = Math.max(0, ...history.retries.filter(ofWanted).map(({ attempt }) => attempt));
+  const known = [...claims, ...history.runs.filter(ofWanted), ...results];
+  const failed = new Set(results.filter(({ status }) => status === 'failed').map(({ attempt }) => attempt));
+  const accepted = new Set(results.filter(({ status }) => status !== 'refused').map(({ attempt }) => attempt));
+  return {
+    succeeded: results.filter(({ status }) => status === 'succeeded'),
+    failed: [...failed].filter((attempt) => attempt > retryMark).sort((a, b) => a - b),
+    open: claims
+      .filter(({ attempt }) => !results.some((result) => result.attempt === attempt))
+      .sort((a, b) => a.attempt - b.attempt),
+    retryMark,
+    highest: Math.max(retryMark, ...known.map(({ attempt }) => attempt)),
+    spent: [...accepted].filter((attempt) => attempt > retryMark).length,
+  };
+}
+
+/** Listing alone decides the common case; the output's mark decides where another fingerprint has ever been at work. */
+function markedOutput(output: ObjectInfo, item: ItemFacts, wanted: WantedAttempts): ItemState | 'outdated' {
+  const noOlder = wanted.succeeded.some(({ lastModifiedMs }) => lastModifiedMs >= output.lastModifiedMs);
+  if (noOlder && !otherFingerprintKnown(item)) return { kind: 'done', ownerMade: false };
+  const mark = item.facts.marks.get(versionId(output));
+  if (mark === undefined) return { kind: 'needs-mark', version: output };
+  if (mark === null) return { kind: 'done', ownerMade: true };
+  return mark === item.fingerprint ? { kind: 'done', ownerMade: false } : 'outdated';
+}
+
+/**
+ * Without marks the times decide: an output is the newest run's if it is no older than that run's claim. Two runs at
+ * once can be mistaken for each other here, which is why outputs of our own worker carry marks.
+ */
+function unmarkedOutput(output: ObjectInfo, { history }: ItemFacts, wanted: WantedAttempts): ItemState | 'outdated' {
+  if (history.claims.length === 0 && history.results.length === 0) return { kind: 'done', ownerMade: true };
+  if (wanted.succeeded.some(({ lastModifiedMs }) => lastModifiedMs >= output.lastModifiedMs))
+    return { kind: 'done', ownerMade: false };
+  const open = wanted.open.at(-1);
+  return open !== undefined && output.lastModifiedMs >= open.lastModifiedMs
+    ? { kind: 'landed', attempt: open.attempt }
+    : 'outdated';
+}
+
+function otherFingerprintKnown({ history, fingerprint }: ItemFacts): boolean {
+  return [history.claims, history.runs, history.results].some((seen) => seen.some((one) => one.fingerprint !== fingerprint));
+}
+
+function nextAttempt(item: ItemFacts, wanted: WantedAttempts): ItemState {
+  const attempt = wanted.highest + 1;
+  const lastFailed = wanted.failed.at(-1);
+  if (lastFailed !== undefined && wanted.succeeded.length === 0) {
+    const failure = item.facts.failures.get(attemptId({ ...item, attempt: lastFailed }));
+    if (failure === undefined) return { kind: 'needs-failure', attempt: lastFailed };
+    const why = `${failure.code}: ${failure.message}`;
+    if (!failure.retryable) return { kind: 'failed', attempt: lastFailed, why };
+    if (wanted.failed.length >= item.maxAttempts) {
+      return { kind: 'failed', attempt: lastFailed, why: `failed ${wanted.failed.length} times, at last with ${why}` };
+    }
+    if (wanted.spent < MAX_ATTEMPTS_OF_ANY_KIND) {
+      return { kind: 'dispatch', attempt, why: `attempt ${lastFailed} failed with ${why}` };
+    }
+  }
+  if (wanted.spent >= MAX_ATTEMPTS_OF_ANY_KIND) {
+    return { kind: 'failed', attempt: wanted.highest, why: `ATTEMPTS_EXHAUSTED: ${wanted.spent} attempts left no valid output` };
+  }
+  return { kind: 'dispatch', attempt, why: reasonToRun(item, wanted) };
+}
+
+function reasonToRun(item: ItemFacts, wanted: WantedAttempts): string {
+  if (wanted.highest > 0) return 'no attempt so far has left a valid output';
+  if (otherFingerprintKnown(item)) return 'its inputs or parameters have changed';
+  return item.output === undefined ? 'its output is not there' : 'its output was made by something else';
+}

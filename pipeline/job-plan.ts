@@ -1,0 +1,121 @@
+/** Plans one job: takes the listing, chooses the graph, and fetches facts until the plan needs no more. */
+import { MillraceError } from '../errors.ts';
+import { type Parsed, parseValue } from '../manifests/parse.ts';
+import { Pipeline } from '../manifests/pipeline.ts';
+import type { FactStore } from './facts.ts';
+import { createGraph, type Graph } from './graph.ts';
+import { openAttempts, plan as planGraph } from './plan.ts';
+import { addProblem, createContext, documentOf } from './plan-context.ts';
+import { addManifestProblem } from './plan-manifest.ts';
+import { needsNothing, type Plan, type PlanSettings } from './plan-types.ts';
+import type { Snapshot } from './snapshot.ts';
+import { type ListingSource, takeListing } from './take-listing.ts';
+
+export interface JobPlanner extends ListingSource {
+  /** The deployment's graph: the built-in one unless the operator brings another. */
+  readonly graph: Graph;
+  readonly settings: PlanSettings;
+  readonly facts: FactStore;
+  readonly now: () => number;
+}
+
+export interface PlannedJob {
+  readonly plan: Plan;
+  /** The deployment's, or the job's own; without stages where the job's own cannot be used. */
+  readonly graph: Graph;
+  /** What it was planned from. */
+  readonly snapshot: Snapshot;
+}
+
+/** Every round may show that one more stage's facts are needed; a graph has at most 64 stages. */
+const MAX_ROUNDS = 70;
+/** Objects that change while they are read make the listing stale: list again, a few times. */
+const MAX_LISTINGS = 4;
+
+/** Reads the bucket and writes nothing. */
+export async function planJob(planner: JobPlanner, job: string, signal?: AbortSignal): Promise<PlannedJob> {
+  for (let listings = 1; ; listings += 1) {
+    try {
+      return await planFromListing(planner, job, signal);
+    } catch (thrown) {
+      const stale = thrown instanceof MillraceError && thrown.code === 'SOURCE_CHANGED';
+      if (!stale || listings === MAX_LISTINGS) throw thrown;
+    }
+  }
+}
+
+async function planFromListing(planner: JobPlanner, job: string, signal?: AbortSignal): Promise<PlannedJob> {
+  const listing = await takeListing(planner, job, planner.now(), signal);
+  for (let round = 1; round <= MAX_ROUNDS; round += 1) {
+    const snapshot = { ...listing, facts: planner.facts.of(job) };
+    const { plan, graph } = planSnapshot(planner, snapshot);
+    if (needsNothing(plan.needs)) return { plan, graph, snapshot };
+    await planner.facts.fetch(job, plan.needs, signal);
+  }
+  throw new MillraceError('INTERNAL', `the plan of ${job} still needs facts after ${MAX_ROUNDS} rounds`, { context: { job } });
+}
+
+/** The pure part: chooses the graph and plans. A job with a wrong pipeline.json of its own does nothing at all. */
+export function planSnapshot(
+  { graph, settings, now }: Pick<JobPlanner, 'graph' | 'settings' | 'now'>,
+  snapshot: Snapshot,
+): Omit<PlannedJob, 'snapshot'> {
+  const chosen = chooseGraph(graph, snapshot, settings);
+  return 'plan' in chosen ? chosen : { plan: planGraph(chosen, snapshot, settings, now()), graph: chosen };
+}
+
+function chooseGraph(graph: Graph, snapshot: Snapshot, settings: PlanSettings): Graph | Omit<PlannedJob, 'snapshot'> {
+  const own = snapshot.objects.get('pipeline.json');
+  if (own === undefined) return graph;
+  const context = createContext(snapshot, settings);
+  const stop = (): Omit<PlannedJob, 'snapshot'> => {
+    const needs = { documents: [...context.documents.values()], marks: [], failures: [] };
+    const isCancelled = snapshot.objects.has('cancel.json');
+    const cancel = isCancelled ? openAttempts(snapshot) : [];
+    const stopped = isCancelled ? 'cancelled' : null;
+    const nothing = { stages: [], dispatch: [], landed: [] };
+    return {
+      plan: { job: snapshot.job, ...nothing, cancel, problems: context.problems, needs, stopped },
+      graph: { name: '', stages: [] },
+    };
+  };
+  if (!settings.jobPipelines) {
+    addProblem(context, 'JOB_PIPELINE_DISABLED', [own], 'pipeline.json: this deployment runs its own pipeline only.', {
+      fix: 'Delete pipeline.json, or ask the operator to set MILLRACE_JOB_PIPELINES=true.',
+    });
+    return stop();
+  }
+  const document = documentOf(context, own);
+  if (document === null) return stop();
+  const outcome = graphOnce(document);
+  if (!outcome.ok) {
+    addManifestProblem(context, own, outcome.code, outcome.errors);
+    return stop();
+  }
+  for (const { name, endpoint } of outcome.value.stages) {
+    if (endpoint === undefined || settings.endpoints.includes(endpoint)) continue;
+    const known = settings.endpoints.join(', ') || 'none is named';
+    const text = `stages.${name}.endpoint: expected an endpoint that the settings name (${known}), found ${JSON.stringify(endpoint)}`;
+    addProblem(context, 'ENDPOINT_NOT_ALLOWED', [own], `pipeline.json: ${text}`, {
+      fix: 'Ask the operator to name it in MILLRACE_ENDPOINTS.',
+    });
+    return stop();
+  }
+  return outcome.value;
+}
+
+const graphs = new WeakMap<Parsed<unknown>, Parsed<Graph>>();
+
+function graphOnce(document: Parsed<unknown>): Parsed<Graph> {
+  if (!document.ok) return document;
+  const known = graphs.get(document) ?? graphOf(document.value);
+  graphs.set(document, known);
+  return known;
+}
+
+function graphOf(json: unknown): Parsed<Graph> {
+  const pipeline = parseValue(Pipeline, json);
+  if (!pipeline.ok) return pipeline;
+  const outcome = createGraph(pipeline.value);
+  return outcome.ok ? { ok: true, value: outcome.graph } : outcome;
+}

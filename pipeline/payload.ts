@@ -1,0 +1,137 @@
+/** Makes what a run carries: the task's parameters with presigned URLs in the place of URIs, and where results go. */
+import type { RunContext } from '../manifests/run-context.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { MARK } from './facts.ts';
+import type { Layout } from './layout.ts';
+import type { PlannedDispatch, ResolvedInput } from './plan-types.ts';
+import { type ReferenceScope, substitute, wholeReference } from './references.ts';
+
+/** A store for any bucket that a manifest may name, with this process's credentials. */
+export type StoreFor = (scheme: 's3' | 'gs', bucket: string) => ObjectStore;
+
+export interface PayloadSource {
+  readonly store: ObjectStore;
+  readonly storeFor: StoreFor;
+  readonly layout: Layout;
+}
+
+export type RunInput = Readonly<Record<string, unknown>>;
+
+/** RunPod's `input` for one run: all of one stage. Holds presigned URLs: never log it. */
+export async function runInput(source: PayloadSource, job: string, items: readonly PlannedDispatch[]): Promise<RunInput> {
+  const [first] = items;
+  if (first === undefined) throw new RangeError('a run carries at least one item');
+  const { graphStage } = first;
+  const presigned = createPresignCache(source, job, graphStage.ttl_sec);
+  if (graphStage.task === undefined) return endpointInput(source, presigned, job, first);
+  const parameters = await Promise.all(items.map((item) => taskParameters(source, presigned, job, item)));
+  const batch = graphStage.items_per_run > 1;
+  return { task: graphStage.task, parameters: batch ? { segments: parameters } : parameters[0] };
+}
+
+type PresignCache = ReturnType<typeof createPresignCache>;
+
+/** One URL per input and run: a batch of eight trims presigns its master once. */
+function createPresignCache({ store, storeFor, layout }: PayloadSource, job: string, expiresInSeconds: number) {
+  const urls = new Map<string, Promise<string>>();
+  const once = (id: string, presign: () => Promise<string>): Promise<string> => {
+    const known = urls.get(id) ?? presign();
+    urls.set(id, known);
+    return known;
+  };
+  return {
+    expiresInSeconds,
+    input: (key: string) => once(key, () => store.presignGet(layout.jobKey(job, key), { expiresInSeconds })),
+    uri: (uri: string) => {
+      const [, scheme, bucket, key] = BUCKET_URI.exec(uri) ?? [];
+      if (bucket === undefined || key === undefined) return Promise.resolve(uri);
+      return once(uri, () => storeFor(scheme === 'gs' ? 'gs' : 's3', bucket).presignGet(key, { expiresInSeconds }));
+    },
+  };
+}
+
+const BUCKET_URI = /^(s3|gs):\/\/([^/]+)\/(.+)$/;
+
+async function taskParameters(
+  source: PayloadSource,
+  presigned: PresignCache,
+  job: string,
+  item: PlannedDispatch,
+): Promise<RunInput> {
+  const { store, layout } = source;
+  const { expiresInSeconds } = presigned;
+  const outputKey = layout.jobKey(job, item.outputKey);
+  const put = await store.presignPut(outputKey, { expiresInSeconds, metadata: { [MARK]: item.fingerprint } });
+  const resultPut = (status: 'succeeded' | 'failed') =>
+    store.presignPut(layout.resultKey(job, item, status), { expiresInSeconds });
+  const [succeeded, failed] = await Promise.all([resultPut('succeeded'), resultPut('failed')]);
+  const scope = await presignedScope(presigned, job, item);
+  const context: RunContext = {
+    job,
+    stage: item.stage,
+    item: item.item,
+    fingerprint: item.fingerprint,
+    attempt: item.attempt,
+    output_put_headers: { ...put.headers },
+    output_uri: `${store.scheme}://${store.bucket}/${outputKey}`,
+    succeeded_put_url: succeeded.url,
+    failed_put_url: failed.url,
+    input_etags: inputEtags(item),
+  };
+  const parameters = await presignUris(presigned, substitute(item.graphStage.parameters ?? {}, scope));
+  return { ...contentType(item), ...(parameters as RunInput), output_put_url: put.url, millrace: context };
+}
+
+/** Only STAGE_OBJECT takes a content type; the other tasks know what they make. */
+function contentType({ graphStage }: PlannedDispatch): RunInput {
+  return graphStage.task === 'STAGE_OBJECT' && graphStage.content_type !== undefined
+    ? { content_type: graphStage.content_type }
+    : {};
+}
+
+/** For an endpoint that is not ours: its own payload, with `${output}` as a presigned PUT. It writes no mark and no result. */
+async function endpointInput(
+  source: PayloadSource,
+  presigned: PresignCache,
+  job: string,
+  item: PlannedDispatch,
+): Promise<RunInput> {
+  const { store, layout } = source;
+  const put = await store.presignPut(layout.jobKey(job, item.outputKey), { expiresInSeconds: presigned.expiresInSeconds });
+  const scope = { ...(await presignedScope(presigned, job, item)), output: put.url };
+  return (await presignUris(presigned, substitute(item.graphStage.payload ?? {}, scope))) as RunInput;
+}
+
+async function presignedScope(presigned: PresignCache, job: string, item: PlannedDispatch): Promise<ReferenceScope> {
+  const inputs: Record<string, unknown> = {};
+  for (const [name, { many, objects }] of item.inputs) {
+    const urls = await Promise.all(objects.map(({ key }) => presigned.input(key)));
+    inputs[name] = many ? urls : urls[0];
+  }
+  return { job, index: item.index, item: item.entry, manifest: item.manifest, inputs };
+}
+
+/** Replaces the s3:// and gs:// URIs that a manifest named; `plan` has made sure that each is allowed. */
+async function presignUris(presigned: PresignCache, value: unknown): Promise<unknown> {
+  if (typeof value === 'string') return presigned.uri(value);
+  if (Array.isArray(value)) return Promise.all(value.map((entry) => presignUris(presigned, entry)));
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(async ([name, entry]) => [name, await presignUris(presigned, entry)] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/** For every parameter that is an input and nothing else: the ETags that the worker must find. */
+function inputEtags({ graphStage, inputs }: PlannedDispatch): Record<string, string | string[]> {
+  const etags: Record<string, string | string[]> = {};
+  for (const [parameter, template] of Object.entries(graphStage.parameters ?? {})) {
+    const [root, name = ''] = typeof template === 'string' ? (wholeReference(template)?.split('.') ?? []) : [];
+    const input = root === 'inputs' ? inputs.get(name) : undefined;
+    if (input !== undefined) etags[parameter] = etagsOf(input);
+  }
+  return etags;
+}
+
+function etagsOf({ many, objects }: ResolvedInput): string | string[] {
+  const etags = objects.map(({ etag }) => etag);
+  return many ? etags : (etags[0] ?? '');
+}

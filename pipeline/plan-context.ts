@@ -1,0 +1,91 @@
+/** What one call of `plan` gathers while it walks the stages. */
+import { basename } from 'node:path/posix';
+import type { ErrorCode } from '../errors.ts';
+import type { FieldError } from '../manifests/field-errors.ts';
+import type { Parsed } from '../manifests/parse.ts';
+import type { ObjectInfo } from '../storage/object-store.ts';
+import { digestOf } from './fingerprint.ts';
+import type { AttemptName } from './layout.ts';
+import type { LandedAttempt, PlannedProblem, PlannedStage, PlanSettings } from './plan-types.ts';
+import { type Snapshot, versionId, versionOf } from './snapshot.ts';
+
+/** What is known of a key that a stage writes. */
+export interface Producer {
+  readonly stage: string;
+  readonly item: string;
+  readonly done: boolean;
+  /** Its output's version for whoever reads it: the producer's fingerprint, or `null` where a person made it. */
+  readonly fingerprint: string | null;
+}
+
+export interface PlanContext {
+  readonly snapshot: Snapshot;
+  readonly settings: PlanSettings;
+  /** By output key, for the stages walked so far. */
+  readonly producers: Map<string, Producer>;
+  readonly planned: Map<string, PlannedStage>;
+  readonly problems: PlannedProblem[];
+  readonly documents: Map<string, ObjectInfo>;
+  readonly marks: Map<string, ObjectInfo>;
+  readonly failures: AttemptName[];
+  readonly landed: LandedAttempt[];
+}
+
+export function createContext(snapshot: Snapshot, settings: PlanSettings): PlanContext {
+  return {
+    snapshot,
+    settings,
+    producers: new Map(),
+    planned: new Map(),
+    problems: [],
+    documents: new Map(),
+    marks: new Map(),
+    failures: [],
+    landed: [],
+  };
+}
+
+export interface ProblemDetails {
+  readonly errors?: readonly FieldError[];
+  readonly fix: string;
+}
+
+/** Notes a problem about objects that are there. The name holds their versions, so that a mended object is judged anew. */
+export function addProblem(
+  context: PlanContext,
+  code: ErrorCode,
+  objects: readonly ObjectInfo[],
+  message: string,
+  details: ProblemDetails,
+): void {
+  const [first] = objects;
+  const version = objects.length === 1 && first !== undefined ? versionOf(first) : digestOf(objects.map(versionId));
+  const name = `${basename(first?.key ?? 'job')}.${version}`;
+  if (context.problems.some((known) => known.name === name)) return;
+  context.problems.push({
+    name,
+    code,
+    keys: objects.map(({ key }) => key),
+    message,
+    errors: details.errors ?? [],
+    fix: details.fix,
+    known: context.snapshot.problems.has(name),
+  });
+}
+
+/** The parsed document, or `null` where it must be fetched first. */
+export function documentOf(context: PlanContext, object: ObjectInfo): Parsed<unknown> | null {
+  const { maxManifestBytes } = context.settings;
+  if (object.sizeBytes > maxManifestBytes) {
+    const expected = `at most ${maxManifestBytes} bytes`;
+    const found = `${object.sizeBytes} bytes`;
+    return {
+      ok: false,
+      code: 'MANIFEST_TOO_LARGE',
+      errors: [{ field: '', expected, found, text: `document: expected ${expected}, found ${found}` }],
+    };
+  }
+  const document = context.snapshot.facts.documents.get(versionId(object));
+  if (document === undefined) context.documents.set(versionId(object), object);
+  return document ?? null;
+}

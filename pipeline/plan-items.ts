@@ -1,0 +1,212 @@
+/** One stage's items: what each is made from, its fingerprint, and the state it is in. */
+import { isJobKey, isReservedKey } from '../manifests/job-key.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import type { GraphStage } from './graph.ts';
+import { type ItemState, itemState } from './item-state.ts';
+import type { PlanContext } from './plan-context.ts';
+import type { ItemPhase, LandedAttempt, PlannedDispatch, PlannedItem, ResolvedInput } from './plan-types.ts';
+import { type ReferenceScope, referencesIn, substitute, substituteText, UnknownReference, wholeReference } from './references.ts';
+import { historyOf, type Snapshot, versionOf } from './snapshot.ts';
+import { findForeignUris } from './uri-policy.ts';
+
+export interface StageItems {
+  readonly items: readonly PlannedItem[];
+  readonly dispatch: readonly PlannedDispatch[];
+}
+
+/** What is wrong with one item, in the words of whoever wrote the entry. */
+export interface ItemProblem {
+  readonly index: number;
+  readonly code: 'OUTPUT_NOT_ALLOWED' | 'URI_NOT_ALLOWED' | 'REFERENCE_UNKNOWN';
+  readonly expected: string;
+  readonly found: string;
+}
+
+export interface ItemSource {
+  readonly stage: GraphStage;
+  readonly manifest: unknown;
+  /** One entry per item; a stage without for_each has one, `undefined`. */
+  readonly entries: readonly unknown[];
+  readonly inputs: ReadonlyMap<string, ResolvedInput>;
+}
+
+/** The output key of every item, or the first few items that cannot have one. */
+export function outputKeys(context: PlanContext, { stage, manifest, entries }: ItemSource): string[] | ItemProblem[] {
+  const keys: string[] = [];
+  const problems: ItemProblem[] = [];
+  const own = new Set<string>();
+  const forbidden = new Set(['pipeline.json', 'cancel.json', ...(stage.manifest?.keys ?? [])]);
+  for (const [index, item] of entries.entries()) {
+    const key = outputKey(stage, { job: context.snapshot.job, index, item, manifest });
+    if (typeof key !== 'string') {
+      problems.push({ index, ...key });
+      continue;
+    }
+    const wrong = keyFault(key, own, forbidden, context.producers.get(key)?.stage);
+    if (wrong !== null) problems.push({ index, code: 'OUTPUT_NOT_ALLOWED', expected: wrong, found: JSON.stringify(key) });
+    own.add(key);
+    keys.push(key);
+  }
+  return problems.length > 0 ? problems : keys;
+}
+
+function outputKey(stage: GraphStage, scope: ReferenceScope): string | Pick<ItemProblem, 'code' | 'expected' | 'found'> {
+  try {
+    return substituteText(stage.output, scope);
+  } catch (thrown) {
+    if (!(thrown instanceof UnknownReference)) throw thrown;
+    return { code: 'REFERENCE_UNKNOWN', expected: `a value for \${${thrown.reference}}, which output uses`, found: 'nothing' };
+  }
+}
+
+function keyFault(
+  key: string,
+  own: ReadonlySet<string>,
+  forbidden: ReadonlySet<string>,
+  otherStage: string | undefined,
+): string | null {
+  if (!isJobKey(key)) return "a key inside the job's folder";
+  if (isReservedKey(key)) return 'a key outside results/ and problems/, which Millrace writes itself';
+  if (forbidden.has(key)) return 'a key that is not one of the manifests that control this job';
+  if (own.has(key)) return 'a key that no other item of the stage writes';
+  return otherStage === undefined ? null : `a key that ${otherStage} does not write`;
+}
+
+/** Plans items whose inputs are all there. `outputs` are their keys, in item order. */
+export function planItems(context: PlanContext, source: ItemSource, outputs: readonly string[]): StageItems | ItemProblem[] {
+  const { snapshot } = context;
+  const { stage, manifest, entries, inputs } = source;
+  const uris = inputUris(snapshot, inputs);
+  const versions = inputVersions(stage, inputs);
+  const items: PlannedItem[] = [];
+  const dispatch: PlannedDispatch[] = [];
+  const problems: ItemProblem[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const item = String(index);
+    const outputKeyOfItem = outputs[index] ?? '';
+    const scope = { job: snapshot.job, index, item: entry, manifest, inputs: uris };
+    const foreign = findForeignUris(context, { index, item: entry, manifest }, stage);
+    if (foreign.kind === 'refused') {
+      problems.push({ index, code: 'URI_NOT_ALLOWED', expected: foreign.expected, found: foreign.found });
+      continue;
+    }
+    const fingerprint = fingerprintOf({
+      task: stage.task ?? `endpoint:${stage.endpoint}`,
+      parameters: substitute(stage.task === undefined ? withoutOutput(stage.payload) : (stage.parameters ?? {}), scope),
+      outputUri: snapshot.folderUri + outputKeyOfItem,
+      versions: [...versions, ...foreign.versions],
+    });
+    const common = { stage: stage.name, item, outputKey: outputKeyOfItem, fanOut: stage.for_each !== undefined };
+    if (foreign.missing !== null) {
+      items.push({ ...common, fingerprint, phase: 'waiting', why: `${foreign.missing} is not there`, attempt: 0 });
+      continue;
+    }
+    const state = itemState({
+      stage: stage.name,
+      item,
+      fingerprint,
+      output: snapshot.objects.get(outputKeyOfItem),
+      history: historyOf(snapshot, stage.name, item),
+      maxAttempts: stage.max_attempts,
+      marksOutputs: stage.task !== undefined,
+      facts: snapshot.facts,
+    });
+    noteNeeds(context, state, { stage: stage.name, item, fingerprint, outputKey: outputKeyOfItem });
+    items.push({ ...common, fingerprint, ...phaseOf(state) });
+    const ownerMade = state.kind === 'done' && state.ownerMade;
+    const producer = {
+      stage: stage.name,
+      item,
+      done: state.kind === 'done' || state.kind === 'landed',
+      fingerprint: ownerMade ? null : fingerprint,
+    };
+    context.producers.set(outputKeyOfItem, producer);
+    if (state.kind === 'dispatch') {
+      const { attempt, why } = state;
+      const history = historyOf(snapshot, stage.name, item).results;
+      const refusals = history.filter((seen) => seen.status === 'refused' && seen.fingerprint === fingerprint).length;
+      dispatch.push({
+        stage: stage.name,
+        item,
+        fingerprint,
+        attempt,
+        why,
+        refusals,
+        index,
+        graphStage: stage,
+        outputKey: outputKeyOfItem,
+        entry,
+        manifest,
+        inputs,
+      });
+    }
+  }
+  return problems.length > 0 ? problems : { items, dispatch };
+}
+
+function noteNeeds(context: PlanContext, state: ItemState, name: Omit<LandedAttempt, 'attempt'>): void {
+  if (state.kind === 'needs-mark') context.marks.set(state.version.key, state.version);
+  if (state.kind === 'needs-failure') context.failures.push({ ...name, attempt: state.attempt });
+  if (state.kind === 'landed') context.landed.push({ ...name, attempt: state.attempt });
+}
+
+function phaseOf(state: ItemState): { phase: ItemPhase; why: string; attempt: number } {
+  switch (state.kind) {
+    case 'done':
+      return { phase: 'done', why: state.ownerMade ? 'put there by hand' : '', attempt: 0 };
+    case 'landed':
+      return { phase: 'done', why: '', attempt: state.attempt };
+    case 'running':
+      return { phase: 'running', why: '', attempt: state.attempt };
+    case 'dispatch':
+    case 'failed':
+      return { phase: state.kind, why: state.why, attempt: state.attempt };
+    case 'removed':
+      return { phase: 'removed', why: 'its output was made and is gone; retry makes it again', attempt: 0 };
+    default:
+      return { phase: 'unknown', why: 'more must be read to tell', attempt: 0 };
+  }
+}
+
+function inputUris(snapshot: Snapshot, inputs: ReadonlyMap<string, ResolvedInput>): Record<string, unknown> {
+  const uris = [...inputs].map(([name, { many, objects }]) => {
+    const all = objects.map(({ key }) => snapshot.folderUri + key);
+    return [name, many ? all : all[0]] as const;
+  });
+  return Object.fromEntries(uris);
+}
+
+/** A document that only for_each reads does not enter: its entries do, one by one, so that one changed entry reruns one item. */
+function inputVersions(stage: GraphStage, inputs: ReadonlyMap<string, ResolvedInput>): (readonly [string, string])[] {
+  const used = new Set(referencesIn([stage.parameters, stage.payload]).map((reference) => reference.split('.')[1]));
+  const list = wholeReference(stage.for_each ?? '')?.split('.');
+  const onlyListed = list?.[0] === 'inputs' && !used.has(list[1]) ? list[1] : undefined;
+  return [...inputs].filter(([name]) => name !== onlyListed).map(([name, { version }]) => [name, version] as const);
+}
+
+/** `${output}` is a presigned URL at dispatch and has no place in a fingerprint; the output's URI is in it already. */
+function withoutOutput(payload: unknown): unknown {
+  if (typeof payload === 'string') return payload.replaceAll('${output}', '');
+  if (Array.isArray(payload)) return payload.map(withoutOutput);
+  if (typeof payload === 'object' && payload !== null) {
+    return Object.fromEntries(Object.entries(payload).map(([name, value]) => [name, withoutOutput(value)]));
+  }
+  return payload;
+}
+
+/** Items of an external stage: something else makes them, and nothing is known of them but their outputs. */
+export function planExternalItems(context: PlanContext, stage: GraphStage, outputs: readonly string[]): PlannedItem[] {
+  return outputs.map((key, index) => {
+    const object = context.snapshot.objects.get(key);
+    return {
+      stage: stage.name,
+      item: String(index),
+      phase: object === undefined ? 'external' : 'done',
+      why: object === undefined ? 'to be made elsewhere' : '',
+      outputKey: key,
+      fingerprint: object === undefined ? '' : versionOf(object),
+      attempt: 0,
+      fanOut: stage.for_each !== undefined,
+    } as const;
+  });
+}

@@ -1,0 +1,76 @@
+/** What a reconcile knows of a job: what it listed, and the facts it has fetched so far. Plain data. */
+import type { Parsed } from '../manifests/parse.ts';
+import type { ResultError, ResultStatus } from '../manifests/result.ts';
+import type { ObjectInfo } from '../storage/object-store.ts';
+import type { AttemptName } from './layout.ts';
+
+export interface SeenAttempt {
+  readonly fingerprint: string;
+  readonly attempt: number;
+}
+
+export interface SeenResult extends SeenAttempt {
+  readonly status: ResultStatus;
+  readonly lastModifiedMs: number;
+}
+
+export interface SeenClaim extends SeenAttempt {
+  readonly lastModifiedMs: number;
+}
+
+/** Everything that is known of one item's attempts, whatever their fingerprint. */
+export interface ItemHistory {
+  readonly claims: SeenClaim[];
+  readonly runs: SeenAttempt[];
+  readonly retries: SeenAttempt[];
+  readonly results: SeenResult[];
+}
+
+export interface Snapshot {
+  readonly job: string;
+  /** `s3://videos/pipelines/<job>/`: what a key inside the job is appended to to make its URI. */
+  readonly folderUri: string;
+  /** By key relative to the job's folder; without `results/` and `problems/`. */
+  readonly objects: ReadonlyMap<string, ObjectInfo>;
+  /** By `itemId`. */
+  readonly history: ReadonlyMap<string, ItemHistory>;
+  /** Names of the problem objects that are there: `<name>.<version>`. */
+  readonly problems: ReadonlySet<string>;
+  /** The latest time that a waiting note names; 0 without one. */
+  readonly heldUntilMs: number;
+  /** When the listing began. */
+  readonly takenAtMs: number;
+  readonly facts: Facts;
+}
+
+/** A Map is one. */
+export interface Lookup<T> {
+  get(id: string): T | undefined;
+}
+
+/** What a listing does not tell, by the version it was read from. `plan` says which of them it needs. */
+export interface Facts {
+  /** By `versionId`: a document's parsed JSON. */
+  readonly documents: Lookup<Parsed<unknown>>;
+  /** By `versionId` of an output: its writer's mark, `null` where it has none. */
+  readonly marks: Lookup<string | null>;
+  /** By `attemptId`: why a failed attempt failed. */
+  readonly failures: Lookup<ResultError>;
+}
+
+export const itemId = (stage: string, item: string): string => `${stage}/${item}`;
+
+export const versionId = ({ key, etag, generation }: Pick<ObjectInfo, 'key' | 'etag' | 'generation'>): string =>
+  `${key}@${generation ?? etag}`;
+
+export const attemptId = ({ stage, item, fingerprint, attempt }: AttemptName): string =>
+  `${stage}/${item}/${fingerprint}.${attempt}`;
+
+/** What an object's content enters a fingerprint by: its generation where the store has them, else its ETag. */
+export const versionOf = ({ etag, generation }: Pick<ObjectInfo, 'etag' | 'generation'>): string => generation ?? etag;
+
+const NO_HISTORY: ItemHistory = { claims: [], runs: [], retries: [], results: [] };
+
+export function historyOf(snapshot: Snapshot, stage: string, item: string): ItemHistory {
+  return snapshot.history.get(itemId(stage, item)) ?? NO_HISTORY;
+}
