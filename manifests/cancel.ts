@@ -3,6 +3,10 @@ import { z } from 'zod';
 
 export const Cancel = z.strictObject({
   $schema: z.string().optional(),
-  reason: z.string({ error: 'expected text' }).max(1000).optional().describe('Why, for whoever reads it later.'),
+  reason: z
+    .string()
+    .max(1000)
+    .optional()
+    .meta({ description: 'Why, for whoever reads it later.', examples: ['Wrong master.'] }),
 });
 export type Cancel = z.infer<typeof Cancel>;

@@ -9,27 +9,40 @@ export const JobId = z.string({ error: 'expected a job id' }).regex(JOB_ID_PATTE
 export type JobId = z.infer<typeof JobId>;
 
 /** S3's own limit for a whole key is 1024 bytes; what lies in front of a job's keys must fit too. */
-const MAX_JOB_KEY_CHARACTERS = 700;
+export const MAX_JOB_KEY_CHARACTERS = 700;
 
-/** True where `key` stays inside the job's folder when it is appended to it: no empty, `.` or `..` part, no control character. */
-export function isJobKey(key: string): boolean {
-  if (key.length === 0 || key.length > MAX_JOB_KEY_CHARACTERS) return false;
+/**
+ * Parts joined by single slashes; none is empty, `.` or `..`, none holds a backslash or a control character. One
+ * pattern and no code, so that the JSON Schemas say it too. Every character class is disjoint from the slash: no
+ * text makes it backtrack.
+ */
+const JOB_KEY_PATTERN =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
-  if (/[\u0000-\u001f\u007f\\]/.test(key)) return false;
-  return key.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  /^(?!\.{1,2}(?:\/|$))[^/\\\u0000-\u001f\u007f]+(?:\/(?!\.{1,2}(?:\/|$))[^/\\\u0000-\u001f\u007f]+)*$/;
+
+/** True where `key` stays inside the job's folder when it is appended to it. */
+export function isJobKey(key: string): boolean {
+  return key.length <= MAX_JOB_KEY_CHARACTERS && JOB_KEY_PATTERN.test(key);
 }
 
 /** Folders of a job that only Millrace writes. */
 export const RESERVED_FOLDERS = ['results/', 'problems/'] as const;
 
+const NOT_RESERVED_PATTERN = /^(?!results\/|problems\/)/;
+
 export function isReservedKey(key: string): boolean {
-  return RESERVED_FOLDERS.some((folder) => key.startsWith(folder));
+  return !NOT_RESERVED_PATTERN.test(key);
 }
 
+/** Text that is a key inside the job's folder, outside what only Millrace writes. `${…}` counts as plain characters. */
+export const jobKey = () => {
+  const error = "expected a key inside the job's folder, such as inputs/audio/master.m4a (no leading slash, no ..)";
+  return z
+    .string({ error })
+    .max(MAX_JOB_KEY_CHARACTERS, { error: `expected a key of at most ${MAX_JOB_KEY_CHARACTERS} characters` })
+    .regex(JOB_KEY_PATTERN, { error })
+    .regex(NOT_RESERVED_PATTERN, { error: 'expected a key outside results/ and problems/, which Millrace writes itself' });
+};
+
 /** A key inside the job's folder that a manifest may name as a place to write to. */
-export const OutputKey = z
-  .string({ error: "expected a key inside the job's folder" })
-  .refine(isJobKey, {
-    error: "expected a key inside the job's folder, such as inputs/audio/master.m4a (no leading slash, no ..)",
-  })
-  .refine((key) => !isReservedKey(key), { error: 'expected a key outside results/ and problems/, which Millrace writes itself' });
+export const OutputKey = jobKey();

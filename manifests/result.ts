@@ -1,5 +1,7 @@
 /** The result object: written when an item ends, under `results/<stage>/<item>/<fingerprint>.<attempt>.<status>.json`. */
 import { z } from 'zod';
+import { AttemptNumber } from './numbers.ts';
+import { Timestamp } from './timestamp.ts';
 
 export const RESULT_STATUSES = ['succeeded', 'failed', 'cancelled', 'refused'] as const;
 export const ResultStatus = z.enum(RESULT_STATUSES);
@@ -21,17 +23,14 @@ export const Result = z.looseObject({
   stage: z.string(),
   item: z.string(),
   fingerprint: z.string(),
-  attempt: z.int().min(1),
+  attempt: AttemptNumber,
   task: z.string().optional(),
-  /** Who wrote it: the worker, or a consumer on the run's behalf. */
-  written_by: z.enum(['worker', 'consumer']),
+  written_by: z.enum(['worker', 'consumer']).describe("Who wrote it: the worker, or a consumer on the run's behalf."),
   worker_id: z.string().optional(),
   run_id: z.string().optional(),
-  finished_at: z.iso.datetime(),
-  /** Wall time of the item in the worker, in seconds. */
-  worker_sec: z.number().min(0).optional(),
-  /** What the task answered: `output_uri` and its measurements. */
-  output: z.record(z.string(), z.unknown()).optional(),
+  finished_at: Timestamp,
+  worker_sec: z.number().min(0).optional().describe('Wall time of the item in the worker, in seconds.'),
+  output: z.record(z.string(), z.unknown()).optional().describe('What the task answered: output_uri and its measurements.'),
   error: ResultError.optional(),
 });
 export type Result = z.infer<typeof Result>;

@@ -1,31 +1,32 @@
 /** `segments.json`: which spans of the master become segments. It turns on AUDIO_TRIM, one item per segment. */
 import { z } from 'zod';
-import { type Parsed, parseJson, parseValue } from './parse.ts';
+import { MediaDuration, MediaStart } from './numbers.ts';
+import { type Parsed, parseJson, parseValue, rejected } from './parse.ts';
 
 /** The most segments one manifest may hold, unless the settings say otherwise. */
 export const DEFAULT_MAX_SEGMENTS = 100_000;
 
 export const Segment = z
   .looseObject({
-    start_sec: z
-      .number({ error: 'expected a finite number of at least 0' })
-      .min(0, { error: 'expected a number of at least 0' })
-      .describe('Where the segment starts in the master, in seconds.'),
-    duration_sec: z
-      .number({ error: 'expected a finite number above 0' })
-      .positive({ error: 'expected a number above 0' })
-      .describe('How long the segment is, in seconds.'),
-    target_sec: z
-      .number({ error: 'expected a finite number above 0' })
-      .positive({ error: 'expected a number above 0' })
-      .optional()
-      .describe('Pad the segment with silence to this length, in seconds. Never shortens it.'),
+    start_sec: MediaStart.describe('Where the segment starts in the master, in seconds.'),
+    duration_sec: MediaDuration.describe('How long the segment is, in seconds.'),
+    target_sec: MediaDuration.optional().describe(
+      'Pad the segment with silence to this length, in seconds; at least duration_sec. Never shortens it.',
+    ),
   })
-  .refine((segment) => segment.target_sec === undefined || segment.target_sec >= segment.duration_sec, {
-    path: ['target_sec'],
-    error: 'expected a number of at least duration_sec',
+  .superRefine(({ duration_sec: duration, target_sec: target }, context) => {
+    if (target === undefined || target >= duration) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['target_sec'],
+      message: `expected a number of at least duration_sec (${duration})`,
+    });
   })
-  .describe('One span of the master. Other fields are kept for your own use.');
+  .meta({
+    id: 'Segment',
+    description: 'One span of the master. Other fields are kept for your own use.',
+    examples: [{ start_sec: 12.5, duration_sec: 8 }],
+  });
 export type Segment = z.infer<typeof Segment>;
 
 const SegmentList = z
@@ -42,17 +43,17 @@ export const Segments = z.looseObject(
 );
 export type Segments = z.infer<typeof Segments>;
 
-/** Parses `segments.json`; errors name the index and field whichever of the two forms was used. */
+/** Parses `segments.json`; errors name the index and field as `segments[57].start_sec` whichever of the two forms was used. */
 export function parseSegments(text: string, maxSegments: number = DEFAULT_MAX_SEGMENTS): Parsed<Segments> {
   const json = parseJson(text);
-  if (!json.ok) return json;
-  const value = Array.isArray(json.value) ? { segments: json.value } : json.value;
+  return json.ok ? parseSegmentsValue(json.value, maxSegments) : json;
+}
+
+/** The same for a value that is parsed JSON already. */
+export function parseSegmentsValue(json: unknown, maxSegments: number): Parsed<Segments> {
+  const value = Array.isArray(json) ? { segments: json } : json;
   const count = countOf(value);
-  if (count > maxSegments) {
-    const error = { field: 'segments', expected: `at most ${maxSegments} segments`, found: `${count}` };
-    const text = `segments: expected ${error.expected}, found ${error.found}`;
-    return { ok: false, code: 'MANIFEST_TOO_LARGE', errors: [{ ...error, text }] };
-  }
+  if (count > maxSegments) return rejected('MANIFEST_TOO_LARGE', 'segments', `at most ${maxSegments} segments`, String(count));
   return parseValue(Segments, value);
 }
 

@@ -1,19 +1,23 @@
 /** `inputs/sources.json`: files to fetch into the job. It turns on STAGE_OBJECT, one item per source. */
 import { z } from 'zod';
 import { OutputKey } from './job-key.ts';
+import { InputUri, MediaType } from './uris.ts';
+
+const MAX_SOURCES = 10_000;
 
 export const Source = z
   .strictObject({
-    source_uri: z
-      .string({ error: 'expected an https://, http://, s3:// or gs:// URI' })
-      .regex(/^(https?|s3|gs):\/\/[^\s]+$/, { error: 'expected an https://, http://, s3:// or gs:// URI' })
-      .describe('Where the file is now. s3:// and gs:// URIs stay inside this job unless the operator allows more.'),
-    dest_key: OutputKey.describe("Where it goes, relative to the job's folder."),
-    content_type: z
-      .string()
-      .regex(/^[\w.+-]+\/[\w.+-]+(;.*)?$/, { error: 'expected a media type such as audio/mp4' })
-      .optional()
-      .describe('The Content-Type to store; taken from the source, then from the key, unless given.'),
+    source_uri: InputUri.meta({
+      description: 'Where the file is now. s3:// and gs:// URIs stay inside this job unless the operator allows more.',
+      examples: ['https://media.example.com/master.m4a'],
+    }),
+    dest_key: OutputKey.meta({
+      description: "Where it goes, relative to the job's folder.",
+      examples: ['inputs/audio/master.m4a', 'inputs/video/source.mp4', 'inputs/subtitles/en.ass'],
+    }),
+    content_type: MediaType.optional().describe(
+      'The Content-Type to store; taken from the source, then from the key, unless given.',
+    ),
   })
   .describe('One file to fetch.');
 export type Source = z.infer<typeof Source>;
@@ -23,6 +27,16 @@ export const Sources = z.strictObject({
   sources: z
     .array(Source, { error: 'expected an array of sources' })
     .min(1, { error: 'expected at least one source' })
-    .max(10_000, { error: 'expected at most 10000 sources' }),
+    .max(MAX_SOURCES, { error: `expected at most ${MAX_SOURCES} sources` })
+    .superRefine((sources, context) => {
+      // Two sources with one key would take turns overwriting each other.
+      const firstWith = new Map<string, number>();
+      for (const [index, { dest_key: key }] of sources.entries()) {
+        const first = firstWith.get(key);
+        if (first === undefined) firstWith.set(key, index);
+        else
+          context.addIssue({ code: 'custom', path: [index, 'dest_key'], message: `expected another key than sources[${first}]` });
+      }
+    }),
 });
 export type Sources = z.infer<typeof Sources>;

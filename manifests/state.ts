@@ -1,8 +1,9 @@
 /** The objects under `pipelines-state/`: what consumers remember. Each is written once. */
 import { z } from 'zod';
+import { Timestamp } from './timestamp.ts';
 
 /** `claims/…`: who won the right to dispatch one attempt. */
-export const Claim = z.object({ version: z.literal(1), consumer: z.string(), claimed_at: z.iso.datetime() });
+export const Claim = z.object({ version: z.literal(1), consumer: z.string(), claimed_at: Timestamp });
 export type Claim = z.infer<typeof Claim>;
 
 /** `runs/…`: which RunPod job carries the attempt. */
@@ -11,7 +12,7 @@ export const Run = z.object({
   run_id: z.string(),
   /** The endpoint's name: `default`, or what the stage names. */
   endpoint: z.string(),
-  dispatched_at: z.iso.datetime(),
+  dispatched_at: Timestamp,
   /** The attempts that the run carries, all of one stage: more than one in a batch. */
   attempts: z.array(z.object({ item: z.string(), fingerprint: z.string(), attempt: z.int().min(1) })).min(1),
 });
@@ -22,6 +23,6 @@ export const WaitingNote = z.object({
   version: z.literal(1),
   job: z.string(),
   reason: z.string(),
-  not_before: z.iso.datetime(),
+  not_before: Timestamp,
 });
 export type WaitingNote = z.infer<typeof WaitingNote>;

@@ -1,23 +1,9 @@
 /** The tasks' payloads: RunPod's `input` is `{ task, parameters }`. Names are those of the original template. */
 import { z } from 'zod';
+import { MediaDuration, MediaStart, wholeNumberBetween } from './numbers.ts';
 import { RunContext } from './run-context.ts';
 import { TASK_NAMES } from './task-names.ts';
-
-const InputUri = z
-  .string({ error: 'expected an s3://, gs:// or http(s):// URI' })
-  .regex(/^(s3|gs|https?):\/\/[^\s]+$/, { error: 'expected an s3://, gs:// or http(s):// URI' });
-
-const OutputUri = z
-  .string({ error: 'expected an s3:// or gs:// URI' })
-  .regex(/^(s3|gs):\/\/[^\s]+$/, { error: 'expected an s3:// or gs:// URI' });
-
-const PutUrl = z
-  .string({ error: 'expected a presigned http(s) URL' })
-  .regex(/^https?:\/\/[^\s]+$/, { error: 'expected a presigned http(s) URL' });
-
-const seconds = (error: string) => z.number({ error });
-const Start = seconds('expected a finite number of at least 0').min(0, { error: 'expected a number of at least 0' });
-const Duration = seconds('expected a finite number above 0').positive({ error: 'expected a number above 0' });
+import { InputUri, MediaType, OutputUri, PutUrl } from './uris.ts';
 
 const context = { millrace: RunContext.optional() };
 const videoOutput = { output_video_uri: OutputUri.optional(), output_put_url: PutUrl.optional() };
@@ -31,57 +17,76 @@ interface SomeOutput {
 /** One destination is needed; where both are given the presigned URL is written to and the URI is what is reported. */
 const hasDestination = (parameters: SomeOutput) =>
   (parameters.output_video_uri ?? parameters.dest_uri ?? parameters.output_put_url) !== undefined;
-const NEEDS_DESTINATION = { path: ['output_put_url'], error: 'expected output_put_url, or a destination URI' };
+const NEEDS_DESTINATION = {
+  path: ['output_put_url'],
+  error: 'expected a presigned http(s) URL (or output_video_uri)',
+};
+/** The same in JSON Schema. */
+const DESTINATIONS = { anyOf: [{ required: ['output_video_uri'] }, { required: ['output_put_url'] }] };
 
 export const StageObjectParameters = z
   .object({
     source_uri: InputUri,
     dest_uri: OutputUri.optional(),
     output_put_url: PutUrl.optional(),
-    content_type: z.string().optional(),
+    content_type: MediaType.optional(),
     ...context,
   })
-  .refine(hasDestination, NEEDS_DESTINATION);
+  .refine(hasDestination, { ...NEEDS_DESTINATION, error: 'expected a presigned http(s) URL (or dest_uri)' })
+  .meta({ anyOf: [{ required: ['dest_uri'] }, { required: ['output_put_url'] }] });
 export type StageObjectParameters = z.infer<typeof StageObjectParameters>;
 
 export const AudioTrimSegment = z
   .object({
     source_uri: InputUri,
-    start_sec: Start,
-    duration_sec: Duration,
-    target_sec: Duration.optional(),
+    start_sec: MediaStart.describe('Where the segment starts in its source, in seconds.'),
+    duration_sec: MediaDuration.describe('How long the segment is, in seconds.'),
+    target_sec: MediaDuration.optional().describe('Pad with silence to this length, in seconds.'),
     ...videoOutput,
     ...context,
   })
-  .refine(hasDestination, NEEDS_DESTINATION);
+  .refine(hasDestination, NEEDS_DESTINATION)
+  .meta({ id: 'AudioTrimSegment', ...DESTINATIONS });
 export type AudioTrimSegment = z.infer<typeof AudioTrimSegment>;
 
 const MAX_SEGMENTS_PER_RUN = 1000;
 
 /** The batch form. Each segment names its own source, destination and result. */
-export const AudioTrimBatch = z.object({ segments: z.array(AudioTrimSegment).min(1).max(MAX_SEGMENTS_PER_RUN) });
+export const AudioTrimBatch = z.object({
+  segments: z
+    .array(AudioTrimSegment, { error: 'expected an array of segments' })
+    .min(1, { error: 'expected at least one segment' })
+    .max(MAX_SEGMENTS_PER_RUN, { error: `expected at most ${MAX_SEGMENTS_PER_RUN} segments` }),
+});
 export type AudioTrimBatch = z.infer<typeof AudioTrimBatch>;
 
-export const AudioTrimParameters = z.union([AudioTrimBatch, AudioTrimSegment]);
+export const AudioTrimParameters = z.union([AudioTrimBatch, AudioTrimSegment], {
+  error: 'expected one segment (source_uri, start_sec, duration_sec and a destination), or "segments" with several',
+});
 export type AudioTrimParameters = z.infer<typeof AudioTrimParameters>;
 
 const MIN_HEIGHT = 144;
 const MAX_HEIGHT = 2160;
+const NOT_A_HEIGHT = 'expected a height such as "360p" or 360';
+const HEIGHT_OUT_OF_RANGE = `expected a height from ${MIN_HEIGHT} to ${MAX_HEIGHT}`;
 
 /** The output's height in pixels: `"360p"`, `"360"` or `360`. */
 export const Resolution = z
-  .union([z.string().regex(/^\d{3,4}p?$/), z.int()], { error: 'expected a height such as "360p" or 360' })
+  .union(
+    [
+      z.string().regex(/^\d{3,4}p?$/, { error: NOT_A_HEIGHT }),
+      z.int({ error: NOT_A_HEIGHT }).meta({ minimum: MIN_HEIGHT, maximum: MAX_HEIGHT }),
+    ],
+    { error: NOT_A_HEIGHT },
+  )
+  .meta({ description: "The output's height in pixels. Never upscales.", examples: ['360p', 360] })
   .transform((value) => (typeof value === 'number' ? value : Number.parseInt(value, 10)))
-  .pipe(
-    z
-      .int()
-      .min(MIN_HEIGHT, { error: `expected a height of at least ${MIN_HEIGHT}` })
-      .max(MAX_HEIGHT, { error: `expected a height of at most ${MAX_HEIGHT}` }),
-  );
+  .pipe(z.int().min(MIN_HEIGHT, { error: HEIGHT_OUT_OF_RANGE }).max(MAX_HEIGHT, { error: HEIGHT_OUT_OF_RANGE }));
 
 export const DownsamplingParameters = z
   .object({ original_video_uri: InputUri, resolution: Resolution, ...videoOutput, ...context })
-  .refine(hasDestination, NEEDS_DESTINATION);
+  .refine(hasDestination, NEEDS_DESTINATION)
+  .meta(DESTINATIONS);
 export type DownsamplingParameters = z.infer<typeof DownsamplingParameters>;
 
 const encodingNames = { id: z.string().min(1), language: z.string().min(1), subtitles: z.boolean().default(false) };
@@ -98,8 +103,9 @@ export const EncodingUriParameters = z
   .refine(hasDestination, NEEDS_DESTINATION)
   .refine((parameters) => !parameters.subtitles || parameters.subtitles_uri !== undefined, {
     path: ['subtitles_uri'],
-    error: 'expected a URI, because subtitles is true',
-  });
+    error: 'expected an s3://, gs:// or http(s):// URI, because subtitles is true',
+  })
+  .meta(DESTINATIONS);
 export type EncodingUriParameters = z.infer<typeof EncodingUriParameters>;
 
 /** The original template's first form: everything lies under `<bucket_parent_folder>/<id>/`. */
@@ -116,24 +122,27 @@ export type EncodingLegacyParameters = z.infer<typeof EncodingLegacyParameters>;
 export const EncodingParameters = z.union([EncodingUriParameters, EncodingLegacyParameters]);
 export type EncodingParameters = z.infer<typeof EncodingParameters>;
 
+const MAX_CONCATENATED = 100_000;
+
 export const ConcatenationParameters = z
   .object({
     segment_urls: z
       .array(InputUri, { error: 'expected an array of URIs' })
       .min(2, { error: 'expected at least two URIs' })
-      .max(100_000),
-    crf: z.int().min(0).max(51).optional(),
-    audio_kbps: z.int().min(32).max(512).optional(),
+      .max(MAX_CONCATENATED, { error: `expected at most ${MAX_CONCATENATED} URIs` }),
+    crf: wholeNumberBetween(0, 51).optional().describe('Quality: less is better and larger.'),
+    audio_kbps: wholeNumberBetween(32, 512).optional().describe('Audio bit rate, in kilobits per second.'),
     ...videoOutput,
     ...context,
   })
-  .refine(hasDestination, NEEDS_DESTINATION);
+  .refine(hasDestination, NEEDS_DESTINATION)
+  .meta(DESTINATIONS);
 export type ConcatenationParameters = z.infer<typeof ConcatenationParameters>;
 
 export const PingParameters = z.looseObject({});
 export type PingParameters = z.infer<typeof PingParameters>;
 
-/** Every task's parameters by its name. */
+/** Every task's parameters by its name. `parseValue(…, 'PARAMETERS_INVALID')` is how the worker reads them. */
 export const TASK_PARAMETERS = {
   STAGE_OBJECT: StageObjectParameters,
   AUDIO_TRIM: AudioTrimParameters,
