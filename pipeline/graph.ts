@@ -3,6 +3,7 @@ import { MillraceError } from '../errors.ts';
 import type { FieldError } from '../manifests/field-errors.ts';
 import type { Rejected } from '../manifests/parse.ts';
 import type { Pipeline, Stage } from '../manifests/pipeline.ts';
+import { isPerItem } from './plan-inputs.ts';
 import { REFERENCE_ROOTS, referencesIn } from './references.ts';
 
 export interface GraphStage extends Stage {
@@ -40,7 +41,11 @@ export function requireGraph(pipeline: Pipeline): Graph {
 
 function inputErrors(stage: GraphStage, pipeline: Pipeline): FieldError[] {
   return Object.entries(stage.inputs ?? {}).flatMap(([name, input]) => {
-    if (!('stage' in input)) return [];
+    if ('key' in input) {
+      // Looked up per item: with a star each of them would go through the whole folder.
+      if (!isPerItem(input) || !input.key.includes('*')) return [];
+      return [error(`stages.${stage.name}.inputs.${name}.key`, 'no * beside ${index} or ${item.…}', JSON.stringify(input.key))];
+    }
     if (Object.hasOwn(pipeline.stages, input.stage)) return [];
     const known = Object.keys(pipeline.stages).join(', ');
     return [error(`stages.${stage.name}.inputs.${name}.stage`, `the name of a stage (${known})`, JSON.stringify(input.stage))];
@@ -56,7 +61,8 @@ function referenceErrors(stage: GraphStage): FieldError[] {
   ];
   for (const [name, input] of Object.entries(stage.inputs ?? {})) {
     if (!('key' in input)) continue;
-    places.push([`inputs.${name}.key`, input.key, ['job', 'manifest']], [`inputs.${name}.when`, input.when, ['manifest']]);
+    places.push([`inputs.${name}.key`, input.key, ['job', 'manifest', 'index', 'item']]);
+    places.push([`inputs.${name}.when`, input.when, ['manifest']]);
   }
   return places.flatMap(([field, template, roots]) =>
     referencesIn(template).flatMap((reference) => {
@@ -68,7 +74,8 @@ function referenceErrors(stage: GraphStage): FieldError[] {
         return [error(place, `an input of this stage (${Object.keys(stage.inputs ?? {}).join(', ') || 'it has none'})`, found)];
       }
       if (root === 'manifest' && stage.manifest === undefined) return [error(place, 'a stage with a manifest', found)];
-      if (root === 'item' && stage.for_each === undefined) return [error(place, 'a stage with for_each', found)];
+      if ((root === 'item' || root === 'index') && stage.for_each === undefined)
+        return [error(place, 'a stage with for_each', found)];
       return [];
     }),
   );

@@ -24,12 +24,31 @@ type Found =
   | { readonly kind: 'blocked'; readonly why: string }
   | { readonly kind: 'unwanted' };
 
+/** True for an input that each item has one of its own: `stage/segmentation/audio_segments/segment_${index}.wav`. */
+export const isPerItem = (input: StageInput): boolean => 'key' in input && /\$\{(index|item)\b/.test(input.key);
+
+/** The inputs that all items of the stage share. */
 export function resolveInputs(context: PlanContext, stage: GraphStage, scope: ReferenceScope): ResolvedInputs {
+  return resolve(context, stage, scope, (input) => !isPerItem(input));
+}
+
+/** The inputs of one item; `scope` names it. */
+export function resolveItemInputs(context: PlanContext, stage: GraphStage, scope: ReferenceScope): ResolvedInputs {
+  return resolve(context, stage, scope, isPerItem);
+}
+
+function resolve(
+  context: PlanContext,
+  stage: GraphStage,
+  scope: ReferenceScope,
+  isAsked: (input: StageInput) => boolean,
+): ResolvedInputs {
   const inputs = new Map<string, ResolvedInput>();
   const missing: string[] = [];
   let blocked = false;
   let anyThere = false;
   for (const [name, input] of Object.entries(stage.inputs ?? {})) {
+    if (!isAsked(input)) continue;
     const found = findInput(context, input, scope);
     if (found.kind === 'there') {
       inputs.set(name, found.input);

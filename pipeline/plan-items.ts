@@ -4,6 +4,7 @@ import { fingerprintOf } from './fingerprint.ts';
 import type { GraphStage } from './graph.ts';
 import { type ItemState, itemState } from './item-state.ts';
 import type { PlanContext } from './plan-context.ts';
+import { resolveItemInputs } from './plan-inputs.ts';
 import type { ItemPhase, LandedAttempt, PlannedDispatch, PlannedItem, ResolvedInput } from './plan-types.ts';
 import { type ReferenceScope, referencesIn, substitute, substituteText, UnknownReference, wholeReference } from './references.ts';
 import { historyOf, type Snapshot, versionOf } from './snapshot.ts';
@@ -72,76 +73,80 @@ function keyFault(
   return otherStage === undefined ? null : `a key that ${otherStage} does not write`;
 }
 
-/** Plans items whose inputs are all there. `outputs` are their keys, in item order. */
+/** Plans items whose shared inputs are all there. `outputs` are their keys, in item order. */
 export function planItems(context: PlanContext, source: ItemSource, outputs: readonly string[]): StageItems | ItemProblem[] {
-  const { snapshot } = context;
-  const { stage, manifest, entries, inputs } = source;
-  const uris = inputUris(snapshot, inputs);
-  const versions = inputVersions(stage, inputs);
   const items: PlannedItem[] = [];
   const dispatch: PlannedDispatch[] = [];
   const problems: ItemProblem[] = [];
-  for (const [index, entry] of entries.entries()) {
-    const item = String(index);
-    const outputKeyOfItem = outputs[index] ?? '';
-    const scope = { job: snapshot.job, index, item: entry, manifest, inputs: uris };
-    const foreign = findForeignUris(context, { index, item: entry, manifest }, stage);
-    if (foreign.kind === 'refused') {
-      problems.push({ index, code: 'URI_NOT_ALLOWED', expected: foreign.expected, found: foreign.found });
-      continue;
-    }
-    const fingerprint = fingerprintOf({
-      task: stage.task ?? `endpoint:${stage.endpoint}`,
-      parameters: substitute(stage.task === undefined ? withoutOutput(stage.payload) : (stage.parameters ?? {}), scope),
-      outputUri: snapshot.folderUri + outputKeyOfItem,
-      versions: [...versions, ...foreign.versions],
-    });
-    const common = { stage: stage.name, item, outputKey: outputKeyOfItem, fanOut: stage.for_each !== undefined };
-    if (foreign.missing !== null) {
-      items.push({ ...common, fingerprint, phase: 'waiting', why: `${foreign.missing} is not there`, attempt: 0 });
-      continue;
-    }
-    const state = itemState({
-      stage: stage.name,
-      item,
-      fingerprint,
-      output: snapshot.objects.get(outputKeyOfItem),
-      history: historyOf(snapshot, stage.name, item),
-      maxAttempts: stage.max_attempts,
-      marksOutputs: stage.task !== undefined,
-      facts: snapshot.facts,
-    });
-    noteNeeds(context, state, { stage: stage.name, item, fingerprint, outputKey: outputKeyOfItem });
-    items.push({ ...common, fingerprint, ...phaseOf(state) });
-    const ownerMade = state.kind === 'done' && state.ownerMade;
-    const producer = {
-      stage: stage.name,
-      item,
-      done: state.kind === 'done' || state.kind === 'landed',
-      fingerprint: ownerMade ? null : fingerprint,
-    };
-    context.producers.set(outputKeyOfItem, producer);
-    if (state.kind === 'dispatch') {
-      const { attempt, why } = state;
-      const history = historyOf(snapshot, stage.name, item).results;
-      const refusals = history.filter((seen) => seen.status === 'refused' && seen.fingerprint === fingerprint).length;
-      dispatch.push({
-        stage: stage.name,
-        item,
-        fingerprint,
-        attempt,
-        why,
-        refusals,
-        index,
-        graphStage: stage,
-        outputKey: outputKeyOfItem,
-        entry,
-        manifest,
-        inputs,
-      });
+  const shared = { uris: inputUris(context.snapshot, source.inputs), versions: inputVersions(source.stage, source.inputs) };
+  for (const index of source.entries.keys()) {
+    const planned = planItem(context, source, shared, index, outputs[index] ?? '');
+    if (planned.kind === 'problem') problems.push(planned.problem);
+    else {
+      items.push(planned.item);
+      if (planned.dispatch !== null) dispatch.push(planned.dispatch);
     }
   }
   return problems.length > 0 ? problems : { items, dispatch };
+}
+
+type PlannedOne =
+  | { readonly kind: 'problem'; readonly problem: ItemProblem }
+  | { readonly kind: 'item'; readonly item: PlannedItem; readonly dispatch: PlannedDispatch | null };
+
+/** Of the inputs that all items share: a fan-in over thousands is gone through once, not once per item. */
+interface SharedInputs {
+  readonly uris: Readonly<Record<string, unknown>>;
+  readonly versions: readonly (readonly [string, string])[];
+}
+
+function planItem(context: PlanContext, source: ItemSource, shared: SharedInputs, index: number, outputKey: string): PlannedOne {
+  const { snapshot } = context;
+  const { stage, manifest, entries } = source;
+  const entry = entries[index];
+  const item = String(index);
+  const common = { stage: stage.name, item, outputKey, fanOut: stage.for_each !== undefined };
+  const scope = { job: snapshot.job, index, item: entry, manifest };
+  const own = resolveItemInputs(context, stage, scope);
+  const foreign = findForeignUris(context, scope, stage);
+  if (foreign.kind === 'refused') {
+    const { expected, found } = foreign;
+    return { kind: 'problem', problem: { index, code: 'URI_NOT_ALLOWED', expected, found } };
+  }
+  const [missing] = [...own.missing, ...(foreign.missing === null ? [] : [`${foreign.missing} is not there`])];
+  if (missing !== undefined) {
+    context.producers.set(outputKey, { stage: stage.name, item, done: false, fingerprint: null });
+    return { kind: 'item', item: { ...common, fingerprint: '', phase: 'waiting', why: missing, attempt: 0 }, dispatch: null };
+  }
+  const inputs = own.inputs.size === 0 ? source.inputs : new Map([...source.inputs, ...own.inputs]);
+  const template = stage.task === undefined ? withoutOutput(stage.payload) : (stage.parameters ?? {});
+  const fingerprint = fingerprintOf({
+    task: stage.task ?? `endpoint:${stage.endpoint}`,
+    parameters: substitute(template, { ...scope, inputs: { ...shared.uris, ...inputUris(snapshot, own.inputs) } }),
+    outputUri: snapshot.folderUri + outputKey,
+    versions: [...shared.versions, ...inputVersions(stage, own.inputs), ...foreign.versions],
+  });
+  const history = historyOf(snapshot, stage.name, item);
+  const output = snapshot.objects.get(outputKey);
+  const name = { stage: stage.name, item, fingerprint };
+  const state = itemState({
+    ...name,
+    output,
+    history,
+    maxAttempts: stage.max_attempts,
+    marksOutputs: stage.task !== undefined,
+    facts: snapshot.facts,
+  });
+  noteNeeds(context, state, { ...name, outputKey });
+  const done = state.kind === 'done' || state.kind === 'landed';
+  const ownerMade = state.kind === 'done' && state.ownerMade;
+  context.producers.set(outputKey, { stage: stage.name, item, done, fingerprint: ownerMade ? null : fingerprint });
+  const planned = { ...common, fingerprint, ...phaseOf(state) };
+  if (state.kind !== 'dispatch') return { kind: 'item', item: planned, dispatch: null };
+  const { attempt, why } = state;
+  const refusals = history.results.filter((seen) => seen.status === 'refused' && seen.fingerprint === fingerprint).length;
+  const made = { index, outputKey, entry, manifest, inputs, graphStage: stage };
+  return { kind: 'item', item: planned, dispatch: { ...name, attempt, why, refusals, ...made } };
 }
 
 function noteNeeds(context: PlanContext, state: ItemState, name: Omit<LandedAttempt, 'attempt'>): void {
