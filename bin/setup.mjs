@@ -1,0 +1,51 @@
+/**
+ * What a fresh clone needs before anything else can run: its packages, Node 24 among them. Plain JavaScript without
+ * imports from npm, because it runs before there are any, on whatever Node started npm.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const packages = join(root, 'node_modules');
+/** Holds the lock file's hash as of the last complete install. */
+const stamp = join(packages, '.millrace-installed');
+
+/** The path of Node 24, with everything that package-lock.json names installed. Exits where that cannot be had. */
+export function ensureInstalled() {
+  const lockHash = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lockHash) {
+    install();
+    writeFileSync(stamp, lockHash);
+  }
+  return nodePath();
+}
+
+function install() {
+  console.error('Installing packages (once; about half a minute)…');
+  const npm = process.env.npm_execpath;
+  const [command, prefix] =
+    npm === undefined ? [process.platform === 'win32' ? 'npm.cmd' : 'npm', []] : [process.execPath, [npm]];
+  const result = spawnSync(command, [...prefix, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: npm === undefined && process.platform === 'win32',
+  });
+  if (result.status === 0) return;
+  console.error('The packages could not be installed: npm ci failed (see above). Check the network and try again.');
+  process.exit(1);
+}
+
+/** The node that package.json pins; the one that runs this where the package has no build for this machine. */
+function nodePath() {
+  const pinned = join(packages, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+  if (existsSync(pinned)) return pinned;
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > 22 || (major === 22 && minor >= 18)) return process.execPath;
+  console.error(`Millrace needs Node 22.18 or later, and found ${process.versions.node}. Install Node 24.`);
+  process.exit(1);
+}

@@ -1,0 +1,84 @@
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { createLogger } from '../../log.ts';
+import { type LocalStack, startLocalStack } from '../local-stack.ts';
+import { aborted, dataDir, openOwnSession, stopSignal } from '../session.ts';
+
+/** The bucket's; the queue and the endpoint take the next two. */
+const DEFAULT_PORT = 9100;
+const DEFAULT_WORKERS = 2;
+
+interface DevOptions {
+  readonly port: number;
+  readonly workers: number;
+  readonly consumer: boolean;
+  readonly json?: true;
+}
+
+export function addDev(program: Command): void {
+  program
+    .command('dev')
+    .description('Everything on this machine, on loopback: bucket, queue, RunPod endpoint, workers and a consumer.')
+    .option(
+      '--port <n>',
+      'the port of the bucket; queue and endpoint take the next two; 0 picks free ones',
+      number(0, 65_533),
+      DEFAULT_PORT,
+    )
+    .option('--workers <n>', 'how many worker processes', number(0, 64), DEFAULT_WORKERS)
+    .option('--no-consumer', 'without a consumer: start `millrace consume` yourself')
+    .option('--json', 'print one line of JSON once everything is ready')
+    .addHelpText(
+      'after',
+      `
+Keeps its data in .millrace/ (MILLRACE_DATA for another place); objects lie in .millrace/bucket/videos as plain files.
+Other commands find it by themselves while it runs. Ctrl-C stops it; what was queued or running goes on at the next start.
+
+Examples:
+  $ millrace dev
+  $ millrace dev --port 0 --json`,
+    )
+    .action(async ({ port, workers, consumer, json }: DevOptions) => {
+      const { config, env, terminal } = openOwnSession('dev');
+      const log = createLogger({ level: config.MILLRACE_LOG_LEVEL, name: 'dev' });
+      const signal = stopSignal();
+      const stack = await startLocalStack({ dataDir: resolve(dataDir(env)), port, workers, consume: consumer, env, log });
+      if (json) terminal.print(JSON.stringify(stack.description));
+      else for (const line of welcome(stack)) terminal.print(line);
+      await aborted(signal);
+      await stack.stop();
+    });
+}
+
+function number(least: number, most: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}`);
+  };
+}
+
+function welcome({ description: { bucket, queue, runpod }, bucketFolder }: LocalStack): string[] {
+  return [
+    'Millrace is running on this machine.',
+    '',
+    `  bucket   ${bucket.endpoint}  s3://${bucket.name}  region ${bucket.region}`,
+    `           objects as files: ${bucketFolder}`,
+    `  queue    ${queue.url}`,
+    `  dead     ${queue.deadLetterUrl}`,
+    `  RunPod   ${runpod.url}  key ${runpod.apiKey}`,
+    '',
+    'Write a file into a job:',
+    '',
+    '  npx millrace submit talk-1 talk.m4a segments.json',
+    '',
+    'or with any S3 client:',
+    '',
+    `  export AWS_ACCESS_KEY_ID=${bucket.accessKeyId} AWS_SECRET_ACCESS_KEY=${bucket.secretAccessKey} AWS_DEFAULT_REGION=${bucket.region}`,
+    `  aws --endpoint-url ${bucket.endpoint} s3 cp talk.m4a s3://${bucket.name}/pipelines/talk-1/inputs/audio/master.m4a`,
+    `  aws --endpoint-url ${bucket.endpoint} s3 cp segments.json s3://${bucket.name}/pipelines/talk-1/stage/segmentation/segments.json`,
+    '',
+    'and watch it: npx millrace status talk-1 --watch',
+    'Ctrl-C stops everything.',
+  ];
+}

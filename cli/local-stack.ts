@@ -1,0 +1,201 @@
+/** Everything on one machine: bucket, queue and its dead-letter queue, RunPod endpoint, workers and a consumer. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PutBucketNotificationConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { z } from 'zod';
+import { readConfig } from '../config.ts';
+import { startBucket } from '../local/bucket/bucket.ts';
+import { startEndpoint } from '../local/endpoint/endpoint.ts';
+import { startQueue } from '../local/queue/queue.ts';
+import type { Logger } from '../log.ts';
+import { startConsumer } from './consumer-process.ts';
+import { removeLocalEnvironment, writeLocalEnvironment } from './local-environment.ts';
+import { startWorkerPool } from './worker-pool.ts';
+
+export interface LocalStackOptions {
+  readonly dataDir: string;
+  /** The bucket's; the queue's and the endpoint's are the next two. 0 picks free ones. */
+  readonly port: number;
+  readonly workers: number;
+  /** False leaves consuming to a `millrace consume` of its own. */
+  readonly consume: boolean;
+  /** Hosts (host:port) that inputs may name although they are on this machine. */
+  readonly allowHosts?: readonly string[];
+  /** Settings that the consumer and the workers get beside those of the stack. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Logger;
+  /** Where the workers' log lines go. */
+  readonly onWorkerLine?: (line: string) => void;
+}
+
+export interface LocalStack {
+  /** What `millrace dev --json` prints. */
+  readonly description: StackDescription;
+  /** What a command needs to work with it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The folder that holds the bucket's objects as plain files. */
+  readonly bucketFolder: string;
+  /** In order: consumer, workers, endpoint, bucket, queue. */
+  stop(): Promise<void>;
+}
+
+export interface StackDescription {
+  readonly bucket: {
+    readonly name: string;
+    readonly endpoint: string;
+    readonly region: string;
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+  };
+  readonly queue: { readonly url: string; readonly deadLetterUrl: string; readonly endpoint: string };
+  readonly runpod: { readonly url: string; readonly apiKey: string };
+}
+
+export const LOCAL_BUCKET = 'videos';
+const REGION = 'us-east-1';
+const QUEUE = 'millrace';
+const DEAD_LETTER_QUEUE = 'millrace-dead-letters';
+const MAX_RECEIVE_COUNT = 5;
+/** Longer than the queue's: a dead letter keeps the time of its first sending. */
+const DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600;
+const QUEUE_RETENTION_SECONDS = 4 * 24 * 3600;
+const FFMPEG_SETTINGS = ['FFMPEG_PATH', 'FFPROBE_PATH', 'MILLRACE_FONTS_DIR', 'MILLRACE_LOG_LEVEL'] as const;
+
+/** Starts the parts in the order that each needs the last; what has started is stopped again where one cannot. */
+export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
+  const { dataDir, log, env } = options;
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    removeLocalEnvironment(dataDir);
+    for (const stopPart of stops.splice(0).reverse()) await stopPart();
+  };
+  const portOf = (part: number) => (options.port === 0 ? 0 : options.port + part);
+  try {
+    const keys = readKeys(dataDir);
+    const signing = { accessKeyId: keys.accessKeyId, secretAccessKey: keys.secretAccessKey, region: REGION };
+    const queue = await startQueue({ dataDir: join(dataDir, 'queue'), port: portOf(1), ...signing, log });
+    stops.push(() => queue.close());
+    const { queueUrl, queueArn, deadLetterUrl } = await createQueues(queue.endpoint, signing);
+    const bucketFolder = join(dataDir, 'bucket', LOCAL_BUCKET);
+    const deliver = (arn: string, body: string) => queue.sendToArn(arn, body);
+    const bucket = await startBucket({
+      dataDir: join(dataDir, 'bucket'),
+      port: portOf(0),
+      ...signing,
+      buckets: [LOCAL_BUCKET],
+      deliver,
+      log,
+    });
+    stops.push(() => bucket.close());
+    await notifyQueue(bucket.endpoint, signing, queueArn);
+    const endpoint = await startEndpoint({ dataDir: join(dataDir, 'runpod'), port: portOf(2), apiKey: keys.apiKey, log });
+    stops.push(() => endpoint.close());
+
+    const description: StackDescription = {
+      bucket: { name: LOCAL_BUCKET, endpoint: bucket.endpoint, ...signing },
+      queue: { url: queueUrl, deadLetterUrl, endpoint: queue.endpoint },
+      runpod: { url: endpoint.runUrl, apiKey: keys.apiKey },
+    };
+    const environment = environmentOf(description);
+    const allowHosts = [bucket.endpoint.replace('http://', ''), ...(options.allowHosts ?? [])].join(',');
+    const passedOn = Object.fromEntries(FFMPEG_SETTINGS.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+    const pool = startWorkerPool({
+      workers: options.workers,
+      log,
+      environment: (workerId) => ({ ...passedOn, ...endpoint.workerEnvironment(workerId), HTTP_ALLOW_HOSTS: allowHosts }),
+      ...(options.onWorkerLine === undefined ? {} : { onLogLine: options.onWorkerLine }),
+    });
+    stops.push(() => pool.stop());
+    if (options.consume) {
+      const consumer = await startConsumer(readConfig({ ...env, ...environment }), log);
+      stops.push(() => consumer.stop());
+    }
+    await writeLocalEnvironment(dataDir, environment);
+    return { description, environment, bucketFolder, stop };
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
+}
+
+const Keys = z.object({ accessKeyId: z.string(), secretAccessKey: z.string(), apiKey: z.string() });
+type Keys = z.infer<typeof Keys>;
+
+/** Made once per data folder: even on loopback, a key that everybody knows is none. */
+function readKeys(dataDir: string): Keys {
+  const file = join(dataDir, 'keys.json');
+  mkdirSync(dataDir, { recursive: true });
+  try {
+    return Keys.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    const keys = { accessKeyId: `LOCAL${random(8).toUpperCase()}`, secretAccessKey: random(20), apiKey: random(20) };
+    writeFileSync(file, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 });
+    return keys;
+  }
+}
+
+const random = (bytes: number): string => randomBytes(bytes).toString('hex');
+
+interface Signing {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly region: string;
+}
+
+async function createQueues(endpoint: string, { region, ...credentials }: Signing) {
+  const client = new SQSClient({ endpoint, region, credentials });
+  const create = async (QueueName: string, Attributes: Record<string, string>): Promise<string> => {
+    const { QueueUrl = '' } = await client.send(new CreateQueueCommand({ QueueName, Attributes }));
+    return QueueUrl;
+  };
+  const arnOf = (name: string) => `arn:aws:sqs:${region}:000000000000:${name}`;
+  const deadLetterUrl = await create(DEAD_LETTER_QUEUE, { MessageRetentionPeriod: String(DEAD_LETTER_RETENTION_SECONDS) });
+  const queueUrl = await create(QUEUE, {
+    MessageRetentionPeriod: String(QUEUE_RETENTION_SECONDS),
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arnOf(DEAD_LETTER_QUEUE), maxReceiveCount: MAX_RECEIVE_COUNT }),
+  });
+  client.destroy();
+  return { queueUrl, deadLetterUrl, queueArn: arnOf(QUEUE) };
+}
+
+/** The same configuration that a deployment on AWS needs: both kinds of event, and the prefix with its slash. */
+async function notifyQueue(endpoint: string, { region, ...credentials }: Signing, queueArn: string): Promise<void> {
+  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
+  await client.send(
+    new PutBucketNotificationConfigurationCommand({
+      Bucket: LOCAL_BUCKET,
+      NotificationConfiguration: {
+        QueueConfigurations: [
+          {
+            Id: 'millrace',
+            QueueArn: queueArn,
+            Events: ['s3:ObjectCreated:*', 's3:ObjectRemoved:*'],
+            Filter: { Key: { FilterRules: [{ Name: 'prefix', Value: 'pipelines/' }] } },
+          },
+        ],
+      },
+    }),
+  );
+  client.destroy();
+}
+
+function environmentOf({ bucket, queue, runpod }: StackDescription): Record<string, string> {
+  return {
+    VIDEOS_BUCKET: `s3://${bucket.name}`,
+    S3_ENDPOINT_URL: bucket.endpoint,
+    S3_REGION: bucket.region,
+    S3_ADDRESSING_STYLE: 'path',
+    HMAC_KEY: bucket.accessKeyId,
+    HMAC_SECRET: bucket.secretAccessKey,
+    AWS_ACCESS_KEY_ID: bucket.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: bucket.secretAccessKey,
+    AWS_SESSION_TOKEN: '',
+    MILLRACE_QUEUE_URL: queue.url,
+    MILLRACE_DEAD_LETTER_QUEUE_URL: queue.deadLetterUrl,
+    MILLRACE_QUEUE_REGION: bucket.region,
+    RUNPOD_ENDPOINT: runpod.url,
+    RUNPOD_API_KEY: runpod.apiKey,
+  };
+}

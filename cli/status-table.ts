@@ -1,0 +1,58 @@
+/** A job's stages as lines of a table: what `status` prints and `demo` draws over and over. */
+import { countItems, jobState, type StageCounts } from '../pipeline/job-state.ts';
+import type { Plan, PlannedStage } from '../pipeline/plan-types.ts';
+import { bar, formatTable, type Style, type Terminal } from './terminal.ts';
+
+export function statusTable(plan: Plan, { style }: Pick<Terminal, 'style'>): string[] {
+  const rows = plan.stages.map((stage) => stageRow(stage, style));
+  return formatTable(rows);
+}
+
+/** Everything that somebody must see to, one line each. */
+export function statusNotes({ stages, problems }: Plan, { style }: Pick<Terminal, 'style'>): string[] {
+  const failed = stages.flatMap(({ items }) => items.filter(({ phase }) => phase === 'failed'));
+  return [
+    ...problems.map(({ message, fix }) => `${style('red', 'problem')} ${message} ${fix}`),
+    ...failed.map(({ stage, item, why }) => `${style('red', 'failed')} ${stage}/${item}: ${why}`),
+  ];
+}
+
+function stageRow(stage: PlannedStage, style: Terminal['style']): string[] {
+  const counts = countItems(stage);
+  if (stage.phase === 'off')
+    return [style('dim', stage.name), style('dim', bar(0)), style('dim', 'off'), style('dim', stage.why)];
+  const share = counts.total === 0 ? 0 : counts.done / counts.total;
+  const count = counts.total === 0 ? stage.phase : `${counts.done}/${counts.total}`;
+  return [stage.name, style(colourOf(stage, counts), bar(share)), count, detail(stage, counts)];
+}
+
+function colourOf({ phase }: PlannedStage, { failed, done, total }: StageCounts): Style {
+  if (failed > 0 || phase === 'blocked') return 'red';
+  return done === total && total > 0 ? 'green' : 'cyan';
+}
+
+function detail({ phase, why, items }: PlannedStage, counts: StageCounts): string {
+  const parts = (['running', 'dispatch', 'held', 'failed', 'removed', 'cancelled'] as const)
+    .filter((name) => counts[name] > 0)
+    .map((name) => `${counts[name]} ${name === 'dispatch' ? 'to dispatch' : name}`);
+  const firstWait = items.find((item) => item.phase === 'waiting')?.why ?? '';
+  const wait = phase === 'waiting' || phase === 'blocked' ? `${phase}: ${why}` : firstWait === '' ? '' : `waiting: ${firstWait}`;
+  const elsewhere = counts.external > 0 ? `${counts.external} to be made elsewhere` : '';
+  return [...parts, wait, elsewhere].filter((part) => part !== '').join(', ');
+}
+
+/** What `status --json` prints. */
+export function statusDocument(plan: Plan) {
+  return {
+    job: plan.job,
+    state: jobState(plan),
+    stages: plan.stages.map((stage) => ({
+      name: stage.name,
+      phase: stage.phase,
+      why: stage.why,
+      counts: countItems(stage),
+      items: stage.items.map(({ item, phase, why, attempt, outputKey }) => ({ item, phase, why, attempt, output: outputKey })),
+    })),
+    problems: plan.problems.map(({ code, keys, message, errors, fix }) => ({ code, keys, message, errors, fix })),
+  };
+}

@@ -1,0 +1,78 @@
+/** The GPU container's program: finds ffmpeg, then serves RunPod until it is told to stop, or runs one test job. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import { asMillraceError, MillraceError } from '../errors.ts';
+import { locate } from '../handlers/ffmpeg/locate.ts';
+import { createTaskRunner, type TaskRunner } from '../handlers/run-task.ts';
+import type { Logger } from '../log.ts';
+import { runTestInput } from '../runpod/test-input.ts';
+import { isRunpodWorker, parseWorkerEnvironment, reportUnhealthy, runWorker, type WorkerEnvironment } from '../runpod/worker.ts';
+import { bucketCredentials, createStores } from './deployment.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Resolves with the exit code once the worker has ended. */
+export async function serveRunpod(config: Config, env: Environment, log: Logger, signal: AbortSignal): Promise<number> {
+  if (!isRunpodWorker(env)) {
+    throw new MillraceError('CONFIG_INVALID', 'This is no RunPod container: RUNPOD_WEBHOOK_GET_JOB is not set.', {
+      fix: 'Try one job with `millrace worker --test_input \'{"input":{"task":"PING"}}\'`, or start everything with `millrace dev`.',
+    });
+  }
+  const environment = parseWorkerEnvironment(env);
+  const runner = await createRunner(config, log, environment);
+  try {
+    const { reason, exitCode, answeredJobs } = await runWorker({
+      environment,
+      run: runner.run,
+      concurrency: config.MILLRACE_WORKER_CONCURRENCY,
+      log,
+      signal,
+    });
+    log.info({ reason, answeredJobs }, 'the worker has ended');
+    return exitCode;
+  } finally {
+    await runner.close();
+  }
+}
+
+/** One job without RunPod: its answer as one line of JSON, and the exit code. */
+export async function runOneJob(config: Config, jsonText: string, log: Logger, signal: AbortSignal) {
+  const runner = await createRunner(config, log);
+  try {
+    return await runTestInput(jsonText, runner.run, { log, signal });
+  } finally {
+    await runner.close();
+  }
+}
+
+async function createRunner(config: Config, log: Logger, environment?: WorkerEnvironment): Promise<TaskRunner> {
+  try {
+    const tools = await locate({
+      ...(config.FFMPEG_PATH === undefined ? {} : { ffmpegPath: config.FFMPEG_PATH }),
+      ...(config.FFPROBE_PATH === undefined ? {} : { ffprobePath: config.FFPROBE_PATH }),
+    });
+    log.info({ ffmpeg: tools.version, origin: tools.origin }, 'found ffmpeg');
+    return createTaskRunner({
+      tools,
+      workDir: config.MILLRACE_WORK_DIR ?? join(tmpdir(), 'millrace'),
+      ...(config.MILLRACE_FONTS_DIR === undefined ? {} : { fontsDir: config.MILLRACE_FONTS_DIR }),
+      // By default a worker holds no keys and everything it is given is presigned.
+      ...(bucketCredentials(config) === undefined ? {} : { storeFor: createStores(config) }),
+      ...publicBase(config),
+      allowHosts: config.HTTP_ALLOW_HOSTS,
+      timeLimitSeconds: config.MILLRACE_TASK_TIME_LIMIT_SECONDS,
+      log,
+      ...(environment === undefined ? {} : { workerId: environment.workerId }),
+    });
+  } catch (thrown) {
+    const error = asMillraceError(thrown);
+    if (environment !== undefined) await reportUnhealthy(environment, error.code, error.message);
+    throw error;
+  }
+}
+
+function publicBase({ R2_PUBLIC_BASE_URL: baseUrl, R2_PUBLIC_BUCKET: bucket }: Config) {
+  if (baseUrl === undefined) return {};
+  return { publicBase: { baseUrl, ...(bucket === undefined ? {} : { bucket }) } };
+}
