@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { jobKey } from './job-key.ts';
 import { numberBetween, wholeNumberBetween } from './numbers.ts';
 import { TASK_NAMES } from './task-names.ts';
-import { MediaType } from './uris.ts';
 
 const matching = (error: string, pattern: RegExp) => z.string({ error }).regex(pattern, { error });
 
@@ -94,7 +93,6 @@ export const Stage = z
       description: "The key of one item's output, inside the job's folder.",
       examples: ['stage/segmentation/audio_segments/segment_${index}.wav'],
     }),
-    content_type: MediaType.optional().describe('Stored with the output.'),
     items_per_run: wholeNumberBetween(1, 1000).default(1).describe('How many items one run may carry.'),
     max_attempts: wholeNumberBetween(1, 12).default(3).describe('How often an item may fail.'),
     execution_timeout_sec: numberBetween(5, SEVEN_DAYS_SEC, 'seconds').default(600).describe("RunPod's executionTimeout."),

@@ -52,8 +52,10 @@ export async function dispatchRun(
       // Posting again could make two runs. The claim stays open, and the sweep settles it.
       log.warn(
         { item: itemNames(won), attempt: first.attempt, error: outcome.error },
-        'RunPod did not answer; the sweep will find out',
+        'RunPod did not answer; the sweep will find out, and the rest of the job is held back',
       );
+      // Without the note nobody would take up the rest: an unanswered call leaves nothing that makes an event.
+      await holdBack(source, job, source.now() + FIRST_HOLD_MS, `${outcome.error.code}: ${outcome.error.message}`);
       return { kind: 'uncertain' };
     case 'refused':
       return refuse(source, job, won, outcome);
@@ -121,6 +123,12 @@ async function recordRun(source: RunDispatcher, job: string, items: readonly Pla
 
 const FIRST_HOLD_MS = 30_000;
 const MAX_HOLD_MS = 15 * 60_000;
+/** However long a refusal asks to wait. */
+const MAX_ASKED_HOLD_MS = 60 * 60_000;
+
+/** RunPod will never take these runs; any other refusal (the key, the store, an outage) is none of the item's doing. */
+const isItemsFault = ({ code, retryable }: MillraceError): boolean =>
+  code === 'RUN_TOO_LARGE' || (code === 'RUN_REFUSED' && !retryable);
 
 /**
  * Nothing runs. The note goes first: writing `refused` wakes the job, and without the note that event would dispatch
@@ -135,12 +143,13 @@ async function refuse(
   const refusals = Math.max(...items.map((item) => item.refusals));
   const nowMs = source.now();
   const log = source.log.child({ job, stage: items[0]?.stage, item: itemNames(items), attempt: items[0]?.attempt });
-  if (error.code === 'TOO_LARGE') {
-    log.error({ error }, 'a run is too large to send');
+  if (isItemsFault(error)) {
+    log.error({ error }, 'RunPod will never take this run');
     await writeAll(source, job, items, 'failed', error);
     return { kind: 'failed' };
   }
-  const notBeforeMs = nowMs + Math.max(retryAfterMs ?? 0, Math.min(MAX_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(refusals, 10)));
+  const askedMs = Math.min(MAX_ASKED_HOLD_MS, retryAfterMs ?? 0);
+  const notBeforeMs = nowMs + Math.max(askedMs, Math.min(MAX_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(refusals, 10)));
   log.warn({ error, heldSeconds: Math.round((notBeforeMs - nowMs) / 1000) }, 'RunPod refused; the job is held back');
   await holdBack(source, job, notBeforeMs, `${error.code}: ${error.message}`);
   await writeAll(source, job, items, 'refused', error);

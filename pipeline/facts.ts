@@ -21,8 +21,18 @@ const FETCHES_AT_ONCE = 16;
 export interface FactStore {
   /** The facts known of one job. */
   of(job: string): Facts;
-  /** Throws SOURCE_CHANGED where an object has changed since it was listed: list again. */
-  fetch(job: string, needs: Needs, signal?: AbortSignal): Promise<void>;
+  /**
+   * Answers what it fetched, beside remembering it: one job may need more than one process remembers.
+   * Throws SOURCE_CHANGED where an object has changed since it was listed: list again.
+   */
+  fetch(job: string, needs: Needs, signal?: AbortSignal): Promise<FetchedFacts>;
+}
+
+/** By the ids of `Facts`. */
+export interface FetchedFacts extends Facts {
+  readonly documents: ReadonlyMap<string, Parsed<unknown>>;
+  readonly marks: ReadonlyMap<string, string | null>;
+  readonly failures: ReadonlyMap<string, ResultError>;
 }
 
 export function createFactStore({ store, layout }: ListingSource): FactStore {
@@ -30,23 +40,28 @@ export function createFactStore({ store, layout }: ListingSource): FactStore {
   const marks = new Map<string, string | null>();
   const failures = new Map<string, ResultError>();
 
-  async function fetchDocument(job: string, object: ObjectInfo, signal?: AbortSignal): Promise<void> {
+  async function fetchDocument(job: string, object: ObjectInfo, signal?: AbortSignal): Promise<Parsed<unknown>> {
     const found = await store.get(layout.jobKey(job, object.key), { ifMatch: object.etag, ...signalled(signal) });
     if (found === null) throw changed(object);
-    remember(documents, `${job}/${versionId(object)}`, parseJson(await text(found.body)), MAX_REMEMBERED.documents);
+    const document = parseJson(await text(found.body));
+    remember(documents, `${job}/${versionId(object)}`, document, MAX_REMEMBERED.documents);
+    return document;
   }
 
-  async function fetchMark(job: string, object: ObjectInfo, signal?: AbortSignal): Promise<void> {
+  async function fetchMark(job: string, object: ObjectInfo, signal?: AbortSignal): Promise<string | null> {
     const found = await store.head(layout.jobKey(job, object.key), signal);
     if (found === null || found.etag !== object.etag) throw changed(object);
-    remember(marks, `${job}/${versionId(object)}`, found.metadata[MARK] ?? null, MAX_REMEMBERED.marks);
+    const mark = found.metadata[MARK] ?? null;
+    remember(marks, `${job}/${versionId(object)}`, mark, MAX_REMEMBERED.marks);
+    return mark;
   }
 
-  async function fetchFailure(job: string, name: AttemptName, signal?: AbortSignal): Promise<void> {
+  async function fetchFailure(job: string, name: AttemptName, signal?: AbortSignal): Promise<ResultError> {
     const found = await store.get(layout.resultKey(job, name, 'failed'), signalled(signal));
     const parsed = found === null ? null : parseDocument(FailedResult, await text(found.body));
     const error = parsed?.ok === true ? parsed.value.error : UNREADABLE;
     remember(failures, `${job}/${attemptId(name)}`, error, MAX_REMEMBERED.failures);
+    return error;
   }
 
   return {
@@ -54,9 +69,17 @@ export function createFactStore({ store, layout }: ListingSource): FactStore {
       return { documents: prefixed(documents, job), marks: prefixed(marks, job), failures: prefixed(failures, job) };
     },
     async fetch(job, needs, signal) {
-      await inParallel(FETCHES_AT_ONCE, needs.documents, (object) => fetchDocument(job, object, signal));
-      await inParallel(FETCHES_AT_ONCE, needs.marks, (object) => fetchMark(job, object, signal));
-      await inParallel(FETCHES_AT_ONCE, needs.failures, (name) => fetchFailure(job, name, signal));
+      const fetched = { documents: new Map<string, Parsed<unknown>>(), marks: new Map(), failures: new Map() };
+      await inParallel(FETCHES_AT_ONCE, needs.documents, async (object) => {
+        fetched.documents.set(versionId(object), await fetchDocument(job, object, signal));
+      });
+      await inParallel(FETCHES_AT_ONCE, needs.marks, async (object) => {
+        fetched.marks.set(versionId(object), await fetchMark(job, object, signal));
+      });
+      await inParallel(FETCHES_AT_ONCE, needs.failures, async (name) => {
+        fetched.failures.set(attemptId(name), await fetchFailure(job, name, signal));
+      });
+      return fetched;
     },
   };
 }

@@ -2,13 +2,13 @@
 import { MillraceError } from '../errors.ts';
 import { type Parsed, parseValue } from '../manifests/parse.ts';
 import { Pipeline } from '../manifests/pipeline.ts';
-import type { FactStore } from './facts.ts';
+import type { FactStore, FetchedFacts } from './facts.ts';
 import { createGraph, type Graph } from './graph.ts';
 import { openAttempts, plan as planGraph } from './plan.ts';
 import { addProblem, createContext, documentOf } from './plan-context.ts';
 import { addManifestProblem } from './plan-manifest.ts';
 import { needsNothing, type Plan, type PlanSettings } from './plan-types.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Facts, Snapshot } from './snapshot.ts';
 import { type ListingSource, takeListing } from './take-listing.ts';
 
 export interface JobPlanner extends ListingSource {
@@ -27,8 +27,8 @@ export interface PlannedJob {
   readonly snapshot: Snapshot;
 }
 
-/** Every round may show that one more stage's facts are needed; a graph has at most 64 stages. */
-const MAX_ROUNDS = 70;
+/** Every round may show that one more stage's document, marks or failures are needed; a graph has at most 64 stages. */
+const MAX_ROUNDS = 3 * 64 + 2;
 /** Objects that change while they are read make the listing stale: list again, a few times. */
 const MAX_LISTINGS = 4;
 
@@ -46,13 +46,24 @@ export async function planJob(planner: JobPlanner, job: string, signal?: AbortSi
 
 async function planFromListing(planner: JobPlanner, job: string, signal?: AbortSignal): Promise<PlannedJob> {
   const listing = await takeListing(planner, job, planner.now(), signal);
+  let facts = planner.facts.of(job);
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-    const snapshot = { ...listing, facts: planner.facts.of(job) };
+    const snapshot = { ...listing, facts };
     const { plan, graph } = planSnapshot(planner, snapshot);
     if (needsNothing(plan.needs)) return { plan, graph, snapshot };
-    await planner.facts.fetch(job, plan.needs, signal);
+    facts = withFetched(facts, await planner.facts.fetch(job, plan.needs, signal));
   }
   throw new MillraceError('INTERNAL', `the plan of ${job} still needs facts after ${MAX_ROUNDS} rounds`, { context: { job } });
+}
+
+/** What this plan has fetched stays with it: its job may have more failures than one process remembers. */
+function withFetched(known: Facts, fetched: FetchedFacts): Facts {
+  return {
+    documents: { get: (id) => fetched.documents.get(id) ?? known.documents.get(id) },
+    // `null` is an answer here: an output without a mark.
+    marks: { get: (id) => (fetched.marks.has(id) ? fetched.marks.get(id) : known.marks.get(id)) },
+    failures: { get: (id) => fetched.failures.get(id) ?? known.failures.get(id) },
+  };
 }
 
 /** The pure part: chooses the graph and plans. A job with a wrong pipeline.json of its own does nothing at all. */

@@ -79,14 +79,7 @@ async function taskParameters(
     input_etags: inputEtags(item),
   };
   const parameters = await presignUris(presigned, substitute(item.graphStage.parameters ?? {}, scope));
-  return { ...contentType(item), ...(parameters as RunInput), output_put_url: put.url, millrace: context };
-}
-
-/** Only STAGE_OBJECT takes a content type; the other tasks know what they make. */
-function contentType({ graphStage }: PlannedDispatch): RunInput {
-  return graphStage.task === 'STAGE_OBJECT' && graphStage.content_type !== undefined
-    ? { content_type: graphStage.content_type }
-    : {};
+  return { ...(parameters as RunInput), output_put_url: put.url, millrace: context };
 }
 
 /** For an endpoint that is not ours: its own payload, with `${output}` as a presigned PUT. It writes no mark and no result. */

@@ -33,7 +33,10 @@ export function plan(graph: Graph, snapshot: Snapshot, settings: PlanSettings, n
       : null;
   const common = { job: snapshot.job, problems: context.problems, landed: context.landed, needs, stopped };
   if (stopped === 'cancelled') {
-    return { ...common, stages: stages.map(cancelled), dispatch: [], cancel: openAttempts(snapshot) };
+    // An attempt whose output is there has ended well, whatever came after.
+    const landed = new Set(context.landed.map(attemptId));
+    const cancel = openAttempts(snapshot).filter((open) => !landed.has(attemptId(open)));
+    return { ...common, stages: stages.map(cancelled), dispatch: [], cancel };
   }
   const cancel = openAttempts(snapshot).filter((open) => !isWanted(open, context));
   if (stopped === 'held') return { ...common, stages: stages.map(held), dispatch: [], cancel };

@@ -71,14 +71,14 @@ async function dispatchAll(
   signal?: AbortSignal,
 ): Promise<number> {
   let dispatched = 0;
-  // An endpoint that has refused one run would refuse the next: the rest of the job waits with it.
+  // An endpoint that has refused one run, or left it unanswered, would do so with the next: the rest of the job waits with it.
   const refusing = new Set<string | undefined>();
   await inParallel(RUNS_AT_ONCE, intoRuns(items), async (run) => {
     const endpoint = run[0]?.graphStage.endpoint;
     if (refusing.has(endpoint)) return;
     signal?.throwIfAborted();
     const outcome = await dispatchRun(source, job, run, signal);
-    if (outcome.kind === 'refused') refusing.add(endpoint);
+    if (outcome.kind === 'refused' || outcome.kind === 'uncertain') refusing.add(endpoint);
     if (outcome.kind === 'dispatched') dispatched += outcome.items;
   });
   return dispatched;
@@ -104,17 +104,21 @@ function intoRuns(items: readonly PlannedDispatch[]): PlannedDispatch[][] {
 /** Cancels what nobody wants any more, and records it. A run that also carries wanted items goes on for them. */
 async function cancelUnwanted(source: Reconciler, { plan, snapshot }: PlannedJob, signal?: AbortSignal): Promise<number> {
   const unwanted = new Set(plan.cancel.map(attemptId));
-  const asked = new Set<string>();
+  const asked = new Map<string, Promise<void>>();
+  const askOnce = ({ endpoint, run_id: runId }: Run): Promise<void> => {
+    const answer = asked.get(runId) ?? source.dispatcher.cancel(endpoint, runId, signal);
+    asked.set(runId, answer);
+    return answer;
+  };
   let cancelled = 0;
   await inParallel(CANCELS_AT_ONCE, plan.cancel, async (name) => {
     const run = await readRun(source, plan.job, name, signal);
     const isOpen = (attempt: AttemptName) => isOpenIn(snapshot, attempt);
     const others = (run?.attempts ?? []).map((attempt) => ({ ...attempt, stage: name.stage }));
     const wantedToo = others.some((other) => isOpen(other) && !unwanted.has(attemptId(other)));
-    if (run !== null && !wantedToo && !asked.has(run.run_id)) {
-      asked.add(run.run_id);
+    if (run !== null && !wantedToo) {
       try {
-        await source.dispatcher.cancel(run.endpoint, run.run_id, signal);
+        await askOnce(run);
       } catch (error) {
         // Not recorded as cancelled, so the next look at this job tries again.
         source.log.warn(

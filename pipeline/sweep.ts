@@ -5,9 +5,9 @@
 import type { Run } from '../manifests/state.ts';
 import type { RunStatus } from './dispatcher.ts';
 import { MARK } from './facts.ts';
-import { planJob } from './job-plan.ts';
+import { type PlannedJob, planJob } from './job-plan.ts';
 import { type AttemptName, parseAttemptPath, parseWaitingName } from './layout.ts';
-import type { PlannedItem, PlannedStage } from './plan-types.ts';
+import type { Plan, PlannedItem, PlannedStage } from './plan-types.ts';
 import { type Reconciler, readRun } from './reconcile.ts';
 import { hasResult, resultError, writeResult } from './results.ts';
 import { settle } from './settle-claim.ts';
@@ -94,36 +94,59 @@ async function jobsWithClaims({ store, layout }: Sweeper, signal?: AbortSignal):
 }
 
 async function sweepJob(source: Sweeper, job: string, signal?: AbortSignal): Promise<{ settled: number; cleared: number }> {
-  const { plan, snapshot, graph } = await planJob(source, job, signal);
+  const planned = await planJob(source, job, signal);
+  // Claims are what brings a sweep to a job whose events were lost: none goes before what its result makes possible is done.
+  if (hasWork(planned.plan)) await source.wake(job);
+  const claims = claimsOf(planned.snapshot);
+  let cleared = 0;
+  for (const claim of claims) {
+    if (!claim.ended) continue;
+    signal?.throwIfAborted();
+    await source.store.delete(source.layout.stateKey('claims', job, claim), signal);
+    cleared += 1;
+  }
+  const open = claims.filter(({ ended }) => !ended);
+  return { settled: await settleOpen(source, job, planned, open, signal), cleared };
+}
+
+function hasWork({ dispatch, cancel, landed, problems }: Plan): boolean {
+  return dispatch.length > 0 || cancel.length > 0 || landed.length > 0 || problems.some(({ known }) => !known);
+}
+
+async function settleOpen(
+  source: Sweeper,
+  job: string,
+  { plan, graph }: PlannedJob,
+  claims: readonly SweptClaim[],
+  signal?: AbortSignal,
+): Promise<number> {
   const stages = new Map(graph.stages.map((stage) => [stage.name, stage]));
   const statuses = new Map<string, RunStatus>();
   let settled = 0;
-  let cleared = 0;
-  for (const claim of claimsOf(snapshot)) {
-    signal?.throwIfAborted();
-    if (claim.ended) {
-      await source.store.delete(source.layout.stateKey('claims', job, claim), signal);
-      cleared += 1;
-      continue;
+  try {
+    for (const claim of claims) {
+      signal?.throwIfAborted();
+      const stage = stages.get(claim.stage);
+      const patienceMs = (stage?.patience_sec ?? DEFAULT_PATIENCE_SECONDS) * 1000;
+      const isPatient = source.now() - claim.lastModifiedMs < patienceMs;
+      if (isPatient && stage?.endpoint === undefined) continue;
+      const run = await readRun(source, job, claim, signal);
+      // Another program's endpoint writes no result of ours, so its runs are asked after at every sweep.
+      if (isPatient && run === null) continue;
+      const item = plannedItem(plan.stages, claim);
+      if (await settleClaim(source, job, { ...claim, isPatient }, run, item, statuses, signal)) settled += 1;
     }
-    const stage = stages.get(claim.stage);
-    const patienceMs = (stage?.patience_sec ?? DEFAULT_PATIENCE_SECONDS) * 1000;
-    const isPatient = source.now() - claim.lastModifiedMs < patienceMs;
-    if (isPatient && stage?.endpoint === undefined) continue;
-    const run = await readRun(source, job, claim, signal);
-    // Another program's endpoint writes no result of ours, so its runs are asked after at every sweep.
-    if (isPatient && run === null) continue;
-    const item = plannedItem(plan.stages, claim);
-    if (await settleClaim(source, job, claim, run, item, statuses, signal)) settled += 1;
+  } finally {
+    // The result's own event wakes the job too; but a sweep is for when events do not come.
+    if (settled > 0) await source.wake(job);
   }
-  // The result's own event wakes the job too; but a sweep is for when events do not come.
-  if (settled > 0) await source.wake(job);
-  return { settled, cleared };
+  return settled;
 }
 
-type OpenClaim = AttemptName & { readonly lastModifiedMs: number; readonly ended: boolean };
+type SweptClaim = AttemptName & { readonly lastModifiedMs: number; readonly ended: boolean };
+type OpenClaim = SweptClaim & { readonly isPatient: boolean };
 
-function claimsOf(snapshot: Snapshot): OpenClaim[] {
+function claimsOf(snapshot: Snapshot): SweptClaim[] {
   return [...snapshot.history].flatMap(([id, { claims, results }]) => {
     const [stage = '', item = ''] = id.split('/');
     return claims.map((claim) => {
@@ -151,6 +174,8 @@ async function settleClaim(
   const status =
     run === null ? null : (statuses.get(run.run_id) ?? (await source.dispatcher.status(run.endpoint, run.run_id, signal)));
   if (run !== null && status !== null) statuses.set(run.run_id, status);
+  // Not known yet, perhaps: only patience tells a run that RunPod has forgotten from one that it has just been given.
+  if (claim.isPatient && status?.kind === 'unknown') return false;
   const settlement = settle(status, item !== undefined && (await isOutputThere(source, job, claim, item.outputKey, signal)));
   if (settlement === 'leave') return false;
   // The worker may have written its result between the listing and the end of its run.

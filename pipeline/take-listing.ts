@@ -63,7 +63,7 @@ export async function takeListing(
     else if (object.key !== '' && !object.key.endsWith('/')) objects.set(object.key, object);
   };
   for await (const object of list(folder)) {
-    if (object.key.startsWith(RESULTS)) break;
+    if (object.key >= RESULTS) break;
     take(object);
   }
   for await (const object of list(folder, AFTER_RESULTS)) take(object);

@@ -84,7 +84,6 @@ export const VALID_DOCUMENTS = {
           task: 'AUDIO_TRIM',
           parameters: { source_uri: '${inputs.audio}' },
           output: 'stage/cut/${index}.wav',
-          content_type: 'audio/wav',
           items_per_run: 8,
           max_attempts: 3,
           execution_timeout_sec: 600,
