@@ -1,0 +1,28 @@
+/** One bucket notification, whatever cloud it came from. It means "look at this job again", never "do X". */
+import type { MillraceError } from '../errors.ts';
+
+export type EventSource = 's3' | 'eventbridge' | 'minio' | 'ceph' | 'r2' | 'gcs';
+
+export interface ObjectEvent {
+  readonly bucket: string;
+  /** Decoded: the key as the bucket lists it. */
+  readonly key: string;
+  /** `other`: something happened to the object, but its bytes are what they were (tags, retention, restore, tiering). */
+  readonly kind: 'created' | 'removed' | 'other';
+  /** Without quotes. */
+  readonly etag?: string;
+  readonly sizeBytes?: number;
+  readonly versionId?: string;
+  readonly timeMs?: number;
+  /** Orders the events of one key, within one source. */
+  readonly sequencer?: string;
+  readonly source: EventSource;
+}
+
+/** What the body of a queue message turned out to be. */
+export type ParsedNotification =
+  | { readonly kind: 'events'; readonly events: readonly ObjectEvent[] }
+  /** A notification that says nothing about an object, such as the one that comes when notifications are switched on. */
+  | { readonly kind: 'ignored'; readonly reason: string }
+  /** MESSAGE_NOT_JSON or MESSAGE_NOT_NOTIFICATION. */
+  | { readonly kind: 'unreadable'; readonly error: MillraceError };
