@@ -1,6 +1,5 @@
 /** A consumer with everything it needs around it: the proof at start, its turns, the sweep's timer, and a stop that loses nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SQSClient } from '@aws-sdk/client-sqs';
 import type { Config } from '../config.ts';
 import { requireVariables } from '../config.ts';
 import { createBucketWatch } from '../consumers/bucket-watch.ts';
@@ -8,6 +7,7 @@ import { createJobTurns } from '../consumers/job-turns.ts';
 import { createMessageHandler } from '../consumers/message-handler.ts';
 import { parseS3Notification } from '../consumers/notifications/s3.ts';
 import { createSqsConsumer } from '../consumers/sqs.ts';
+import { createSqsClient } from '../consumers/sqs-client.ts';
 import { asMillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { reconcile } from '../pipeline/reconcile.ts';
@@ -21,8 +21,6 @@ export interface ConsumerProcess {
 }
 
 const STOP_GRACE_MS = 25_000;
-/** Longer than SQS's longest poll. */
-const SQS_REQUEST_TIMEOUT_MS = 30_000;
 
 /** Resolves once it receives. Throws where the settings are not right, or the bucket cannot hold claims. */
 export async function startConsumer(config: Config, log: Logger): Promise<ConsumerProcess> {
@@ -39,7 +37,12 @@ export async function startConsumer(config: Config, log: Logger): Promise<Consum
       log.debug({ job, dispatched, cancelled, problems }, 'reconciled');
     },
   });
-  const client = createSqsClient(config, queueUrl);
+  const credentials = awsCredentials(config);
+  const client = createSqsClient({
+    endpoint: new URL(queueUrl).origin,
+    region: config.MILLRACE_QUEUE_REGION ?? regionOf(queueUrl),
+    ...(credentials === undefined ? {} : { credentials }),
+  });
   const consumer = createSqsConsumer({
     client,
     queueUrl,
@@ -93,15 +96,6 @@ export async function startConsumer(config: Config, log: Logger): Promise<Consum
       log.info('the consumer has stopped');
     },
   };
-}
-
-function createSqsClient(config: Config, queueUrl: string): SQSClient {
-  const credentials = awsCredentials(config);
-  return new SQSClient({
-    region: config.MILLRACE_QUEUE_REGION ?? regionOf(queueUrl),
-    requestHandler: { requestTimeout: SQS_REQUEST_TIMEOUT_MS, throwOnRequestTimeout: true },
-    ...(credentials === undefined ? {} : { credentials }),
-  });
 }
 
 /** `https://sqs.eu-west-1.amazonaws.com/…` says its region; another server takes any. */

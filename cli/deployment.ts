@@ -14,7 +14,8 @@ import { createLayout } from '../pipeline/layout.ts';
 import type { Reconciler } from '../pipeline/reconcile.ts';
 import { createRunpodDispatcher } from '../runpod/endpoint.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { createS3Store, type S3Credentials } from '../storage/s3-store.ts';
+import type { S3Credentials } from '../storage/s3-client.ts';
+import { createS3Store } from '../storage/s3-store.ts';
 
 const BUILT_IN_PIPELINE = new URL('../manifests/built-in.pipeline.json', import.meta.url);
 
