@@ -1,5 +1,6 @@
 /** Receives a request's body: decodes it, checks it against everything its headers claim, hands it on a chunk at a time. */
 import { createHash } from 'node:crypto';
+import { timingSafeEqualText } from '../sigv4.ts';
 import {
   CHECKSUM_ALGORITHMS,
   type Checksum,
@@ -12,7 +13,7 @@ import {
 import { ChunkedDecoder } from './chunked.ts';
 import type { S3Request } from './request.ts';
 import { S3Error } from './s3-error.ts';
-import { type Authentication, sameText } from './signature.ts';
+import type { Authentication } from './signature.ts';
 
 export interface ReceivedBody {
   readonly sizeBytes: number;
@@ -74,7 +75,7 @@ export async function receiveBody(request: S3Request, options: ReceiveOptions): 
   decoder?.finish();
   if (sizeBytes !== announcedBytes) throw new S3Error('IncompleteBody');
 
-  if (payload.kind === 'hash' && !sameText(sha256?.digest('hex') ?? '', payload.sha256Hex)) {
+  if (payload.kind === 'hash' && !timingSafeEqualText(sha256?.digest('hex') ?? '', payload.sha256Hex)) {
     throw new S3Error('XAmzContentSHA256Mismatch');
   }
   const md5Digest = md5.digest();

@@ -4,8 +4,9 @@
  * be kept when this throws.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { sha256Hex, signatureOf, timingSafeEqualText } from '../sigv4.ts';
 import { S3Error } from './s3-error.ts';
-import { type Authentication, hmac, sameText, sha256Hex } from './signature.ts';
+import type { Authentication } from './signature.ts';
 
 /** A size in hex, a signature, and some room. */
 const MAX_LINE_BYTES = 1024;
@@ -103,11 +104,11 @@ export class ChunkedDecoder {
     if (signed === undefined) return;
     const bodyHash = this.#chunkHash?.digest('hex') ?? EMPTY_SHA256;
     const toSign = ['AWS4-HMAC-SHA256-PAYLOAD', signed.timestamp, signed.scope, this.#previousSignature, EMPTY_SHA256, bodyHash];
-    this.#check(hmac(signed.signingKey, toSign.join('\n')).toString('hex'), this.#chunkSignature);
+    this.#check(signatureOf(signed.signingKey, toSign.join('\n')), this.#chunkSignature);
   }
 
   #check(expected: string, given: string): void {
-    if (!sameText(expected, given)) throw new S3Error('SignatureDoesNotMatch');
+    if (!timingSafeEqualText(expected, given)) throw new S3Error('SignatureDoesNotMatch');
     this.#previousSignature = expected;
   }
 
@@ -129,7 +130,7 @@ export class ChunkedDecoder {
     if (signed !== undefined && trailer) {
       const lines = [...this.trailers].map(([name, value]) => `${name}:${value}\n`).join('');
       const toSign = ['AWS4-HMAC-SHA256-TRAILER', signed.timestamp, signed.scope, this.#previousSignature, sha256Hex(lines)];
-      this.#check(hmac(signed.signingKey, toSign.join('\n')).toString('hex'), this.#trailerSignature ?? '');
+      this.#check(signatureOf(signed.signingKey, toSign.join('\n')), this.#trailerSignature ?? '');
     }
     this.#part = 'end';
   }

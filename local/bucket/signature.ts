@@ -2,7 +2,17 @@
  * AWS Signature Version 4, the server's side: the Authorization header and presigned URLs.
  * Source: "Authenticating Requests (AWS Signature Version 4)" in the Amazon S3 API reference.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+
+import {
+  ALGORITHM,
+  type CredentialScope,
+  canonicalRequest,
+  signatureOf,
+  signingKey,
+  stringToSign,
+  timingSafeEqualText,
+  uriEncode,
+} from '../sigv4.ts';
 import type { HeaderLists, QueryPair } from './request.ts';
 import { decodeSegment } from './request.ts';
 import { S3Error } from './s3-error.ts';
@@ -38,15 +48,12 @@ export interface Authentication {
 export const MAX_CLOCK_SKEW_MS = 15 * 60_000;
 export const MAX_PRESIGNED_SECONDS = 7 * 24 * 3600;
 
-const ALGORITHM = 'AWS4-HMAC-SHA256';
 const SHA256_HEX = /^[0-9a-f]{64}$/;
 
 interface Claim {
   readonly presigned: boolean;
   readonly accessKeyId: string;
-  readonly date: string;
-  readonly region: string;
-  readonly scope: string;
+  readonly scope: CredentialScope;
   readonly timestamp: string;
   readonly signedHeaders: readonly string[];
   readonly signature: string;
@@ -58,17 +65,17 @@ export function authenticate(request: SignedRequest, credentials: Credentials, n
   const claim = request.query.some(([name]) => name === 'X-Amz-Algorithm')
     ? claimInQuery(request, nowMs)
     : claimInHeader(request, nowMs);
-  if (!sameText(claim.accessKeyId, credentials.accessKeyId)) throw new S3Error('InvalidAccessKeyId');
+  if (!timingSafeEqualText(claim.accessKeyId, credentials.accessKeyId)) throw new S3Error('InvalidAccessKeyId');
   assertHeadersSigned(request.headers, claim.signedHeaders);
 
-  const key = signingKey(credentials.secretAccessKey, claim.date, claim.region);
-  const toSign = [ALGORITHM, claim.timestamp, claim.scope, sha256Hex(canonicalRequest(request, claim))].join('\n');
-  if (!sameText(hmac(key, toSign).toString('hex'), claim.signature)) throw new S3Error('SignatureDoesNotMatch');
+  const key = signingKey(credentials.secretAccessKey, claim.scope);
+  const toSign = stringToSign(claim.timestamp, claim.scope, canonical(request, claim));
+  if (!timingSafeEqualText(signatureOf(key, toSign), claim.signature)) throw new S3Error('SignatureDoesNotMatch');
   return {
     presigned: claim.presigned,
     payload: payloadClaim(claim.payloadHash),
     signingKey: key,
-    scope: claim.scope,
+    scope: scopeText(claim.scope),
     timestamp: claim.timestamp,
     signature: claim.signature,
   };
@@ -80,14 +87,14 @@ function claimInHeader(request: SignedRequest, nowMs: number): Claim {
   const match = /^AWS4-HMAC-SHA256\s+Credential=([^\s,]+)\s*,\s*SignedHeaders=([^\s,]+)\s*,\s*Signature=([0-9a-f]{64})\s*$/.exec(
     authorization,
   );
-  const [, credential = '', signedHeaders = '', signature = ''] = match ?? [];
+  const [, credentialText = '', signedHeaders = '', signature = ''] = match ?? [];
   if (match === null) {
     if (!authorization.startsWith(`${ALGORITHM} `)) {
       throw new S3Error('InvalidRequest', `The authorization mechanism you have provided is not supported. Use ${ALGORITHM}.`);
     }
     throw new S3Error('AuthorizationHeaderMalformed');
   }
-  const scope = parseCredential(credential, 'AuthorizationHeaderMalformed');
+  const credential = parseCredential(credentialText, 'AuthorizationHeaderMalformed');
   if (request.headers.has('x-amz-security-token')) throw new S3Error('InvalidToken');
   const timestamp = headerTimestamp(request.headers);
   const signedAtMs = parseTimestamp(timestamp);
@@ -100,12 +107,12 @@ function claimInHeader(request: SignedRequest, nowMs: number): Claim {
       MaxAllowedSkewMilliseconds: String(MAX_CLOCK_SKEW_MS),
     });
   }
-  if (!timestamp.startsWith(scope.date)) throw new S3Error('AuthorizationHeaderMalformed', 'Invalid credential date.');
+  if (!timestamp.startsWith(credential.scope.date)) throw new S3Error('AuthorizationHeaderMalformed', 'Invalid credential date.');
   const payloadHash = request.headers.get('x-amz-content-sha256')?.[0];
   if (payloadHash === undefined) {
     throw new S3Error('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
   }
-  return { ...scope, presigned: false, timestamp, signedHeaders: signedHeaders.split(';'), signature, payloadHash };
+  return { ...credential, presigned: false, timestamp, signedHeaders: signedHeaders.split(';'), signature, payloadHash };
 }
 
 function claimInQuery(request: SignedRequest, nowMs: number): Claim {
@@ -122,11 +129,11 @@ function claimInQuery(request: SignedRequest, nowMs: number): Claim {
   if (parameter('X-Amz-Algorithm') !== ALGORITHM) {
     throw new S3Error('AuthorizationQueryParametersError', `X-Amz-Algorithm only supports "${ALGORITHM}".`);
   }
-  const scope = parseCredential(parameter('X-Amz-Credential'), 'AuthorizationQueryParametersError');
+  const credential = parseCredential(parameter('X-Amz-Credential'), 'AuthorizationQueryParametersError');
   if (request.query.some(([name]) => name === 'X-Amz-Security-Token')) throw new S3Error('InvalidToken');
   const timestamp = parameter('X-Amz-Date');
   const signedAtMs = parseTimestamp(timestamp);
-  if (signedAtMs === undefined || !timestamp.startsWith(scope.date)) {
+  if (signedAtMs === undefined || !timestamp.startsWith(credential.scope.date)) {
     throw new S3Error(
       'AuthorizationQueryParametersError',
       "X-Amz-Date must be in the ISO8601 long format \"yyyyMMdd'T'HHmmss'Z'\".",
@@ -149,7 +156,7 @@ function claimInQuery(request: SignedRequest, nowMs: number): Claim {
   const signedHeaders = parameter('X-Amz-SignedHeaders').split(';');
   const inQuery = request.query.find(([name]) => name.toLowerCase() === 'x-amz-content-sha256')?.[1];
   const payloadHash = inQuery ?? request.headers.get('x-amz-content-sha256')?.[0] ?? 'UNSIGNED-PAYLOAD';
-  return { ...scope, presigned: true, timestamp, signedHeaders, signature, payloadHash };
+  return { ...credential, presigned: true, timestamp, signedHeaders, signature, payloadHash };
 }
 
 function parseCredential(credential: string, code: 'AuthorizationHeaderMalformed' | 'AuthorizationQueryParametersError') {
@@ -159,7 +166,7 @@ function parseCredential(credential: string, code: 'AuthorizationHeaderMalformed
   if (match === null || service !== 's3' || terminator !== 'aws4_request') {
     throw new S3Error(code, 'The credential must be <access key>/<date>/<region>/s3/aws4_request.');
   }
-  return { accessKeyId, date, region, scope: `${date}/${region}/s3/aws4_request` };
+  return { accessKeyId, scope: { date, region, service } };
 }
 
 /** Amz headers that nobody signed could change what a request means; headers that were signed must be there to be compared. */
@@ -174,25 +181,23 @@ function assertHeadersSigned(headers: HeaderLists, signedHeaders: readonly strin
   if (signedHeaders.some((name) => !headers.has(name))) throw new S3Error('SignatureDoesNotMatch');
 }
 
-function canonicalRequest(request: SignedRequest, claim: Claim): string {
-  const path = request.rawPath
-    .split('/')
-    .map((part) => uriEncode(decodeSegment(part)))
-    .join('/');
-  const query = request.query
-    .filter(([name]) => !(claim.presigned && name === 'X-Amz-Signature'))
-    .map(([name, value]) => [uriEncode(name), uriEncode(value)] as const)
-    .sort(([nameA, valueA], [nameB, valueB]) => compare(nameA, nameB) || compare(valueA, valueB))
-    .map(([name, value]) => `${name}=${value}`)
-    .join('&');
-  const headers = claim.signedHeaders.map((name) => {
-    const values = (request.headers.get(name) ?? []).map((value) => value.trim().replace(/ +/g, ' '));
-    return `${name}:${values.join(',')}\n`;
+/** S3 signs each part of the path decoded and encoded again, so that any spelling of a key will do. */
+function canonical({ method, rawPath, query, headers }: SignedRequest, claim: Claim): string {
+  return canonicalRequest({
+    method,
+    path: rawPath
+      .split('/')
+      .map((part) => uriEncode(decodeSegment(part)))
+      .join('/'),
+    pathEncoding: 'as-sent',
+    query: query.filter(([name]) => !(claim.presigned && name === 'X-Amz-Signature')),
+    header: (name) => headers.get(name) ?? [],
+    signedHeaders: claim.signedHeaders,
+    payloadHash: claim.payloadHash,
   });
-  return [request.method, path, query, headers.join(''), claim.signedHeaders.join(';'), claim.payloadHash].join('\n');
 }
 
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const scopeText = ({ date, region, service }: CredentialScope): string => `${date}/${region}/${service}/aws4_request`;
 
 function payloadClaim(value: string): PayloadClaim {
   if (SHA256_HEX.test(value)) return { kind: 'hash', sha256Hex: value };
@@ -232,26 +237,4 @@ function parseTimestamp(text: string): number | undefined {
   const [, year, month, day, hour, minute, second] = match;
   const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
   return Number.isNaN(ms) ? undefined : ms;
-}
-
-export function signingKey(secretAccessKey: string, date: string, region: string): Buffer {
-  return [region, 's3', 'aws4_request'].reduce(hmac, hmac(`AWS4${secretAccessKey}`, date));
-}
-
-export function hmac(key: string | Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest();
-}
-
-export function sha256Hex(text: string | Uint8Array): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-/** Compares without telling by its time how much of a guess was right. */
-export function sameText(a: string, b: string): boolean {
-  return timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());
-}
-
-/** AWS's own percent-encoding: everything but letters, digits and `-._~`. */
-export function uriEncode(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }

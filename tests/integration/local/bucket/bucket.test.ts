@@ -21,7 +21,8 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Bucket, startBucket } from '../../../../local/bucket/bucket.ts';
-import { formatTimestamp, hmac, sha256Hex, signingKey } from '../../../../local/bucket/signature.ts';
+import { formatTimestamp } from '../../../../local/bucket/signature.ts';
+import { sha256Hex, signatureOf, signingKey } from '../../../../local/sigv4.ts';
 import { silentLogger } from '../../../../log.ts';
 
 const QUEUE = 'arn:aws:sqs:us-east-1:000000000000:events';
@@ -230,7 +231,7 @@ async function sendSignedChunks(
   const timestamp = formatTimestamp(Date.now());
   const date = timestamp.slice(0, 8);
   const scope = `${date}/${REGION}/s3/aws4_request`;
-  const signing = signingKey(credentials.secretAccessKey, date, REGION);
+  const signing = signingKey(credentials.secretAccessKey, { date, region: REGION, service: 's3' });
   const trailerNames = Object.keys(trailer);
   const headers: Record<string, string> = {
     host: `127.0.0.1:${bucket.port}`,
@@ -249,7 +250,7 @@ async function sendSignedChunks(
     names.join(';'),
     headers['x-amz-content-sha256'],
   ];
-  const sign = (...lines: string[]) => hmac(signing, lines.join('\n')).toString('hex');
+  const sign = (...lines: string[]) => signatureOf(signing, lines.join('\n'));
   let signature = sign('AWS4-HMAC-SHA256', timestamp, scope, sha256Hex(canonical.join('\n')));
   headers.authorization = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
   let body = '';

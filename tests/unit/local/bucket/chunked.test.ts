@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ChunkedDecoder, type ChunkedOptions } from '../../../../local/bucket/chunked.ts';
-import { signingKey } from '../../../../local/bucket/signature.ts';
+import { signingKey } from '../../../../local/sigv4.ts';
 
 /** The worked example of "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks". */
 const signed = {
-  signingKey: signingKey('wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', '20130524', 'us-east-1'),
+  signingKey: signingKey('wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', { date: '20130524', region: 'us-east-1', service: 's3' }),
   scope: '20130524/us-east-1/s3/aws4_request',
   timestamp: '20130524T000000Z',
   signature: '4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9',

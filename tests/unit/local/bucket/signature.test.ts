@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { parseQuery } from '../../../../local/bucket/request.ts';
 import { S3Error } from '../../../../local/bucket/s3-error.ts';
-import { authenticate, sha256Hex } from '../../../../local/bucket/signature.ts';
+import { authenticate } from '../../../../local/bucket/signature.ts';
+import { sha256Hex } from '../../../../local/sigv4.ts';
 
 /** The worked examples of "Signature Calculations for the Authorization Header" and "… Using Query Parameters" in the S3 API reference. */
 const credentials = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' };
