@@ -1,0 +1,122 @@
+/** One segment of a master: cut, checked, uploaded. */
+import { open, rm } from 'node:fs/promises';
+import { MillraceError } from '../errors.ts';
+import type { AudioTrimSegment } from '../manifests/tasks.ts';
+import type { AudioMaster } from './audio-master.ts';
+import { audioCutArguments, CUT_BLOCK_BYTES, CUT_CHANNELS, CUT_SAMPLE_RATE } from './ffmpeg/arguments/audio-cut.ts';
+import type { Destination } from './outputs/destination.ts';
+import { publish } from './outputs/publish.ts';
+import { verifyWav } from './outputs/verify.ts';
+import type { TaskOutput } from './task.ts';
+import type { TaskContext } from './task-context.ts';
+import { appendAll, appendSilence, wavHeader } from './wav.ts';
+
+const FORMAT = { sampleRate: CUT_SAMPLE_RATE, channels: CUT_CHANNELS };
+
+/** Encoders pad and headers round: a segment may end this much past its master, and gets silence there. */
+const MAX_OVERHANG_SECONDS = 0.05;
+/** Headers of compressed sound are only about right; beyond this no decoding is needed to know. */
+const HEADER_ERROR_SECONDS = 0.1;
+
+interface SegmentSamples {
+  readonly start: number;
+  readonly count: number;
+  /** With the padding to `target_sec`. */
+  readonly total: number;
+}
+
+export function segmentSamples({
+  start_sec,
+  duration_sec,
+  target_sec,
+}: Pick<AudioTrimSegment, 'start_sec' | 'duration_sec' | 'target_sec'>): SegmentSamples {
+  const samples = (seconds: number) => Math.round(seconds * CUT_SAMPLE_RATE);
+  const count = Math.max(1, samples(duration_sec));
+  return { start: samples(start_sec), count, total: Math.max(count, samples(target_sec ?? 0)) };
+}
+
+/** `name` is one of ours. Throws INPUT_TOO_SHORT, INPUT_INVALID, TOO_LARGE and what running, checking and uploading throw. */
+export async function trimSegment(
+  segment: AudioTrimSegment,
+  master: AudioMaster,
+  destination: Destination,
+  name: string,
+  context: TaskContext,
+): Promise<TaskOutput> {
+  const wanted = segmentSamples(segment);
+  const endSeconds = segment.start_sec + segment.duration_sec;
+  const known = master.durationSeconds;
+  if (known !== undefined && endSeconds > known + MAX_OVERHANG_SECONDS + HEADER_ERROR_SECONDS) {
+    throw tooShort(endSeconds, known, master);
+  }
+
+  const file = context.workspace.path(`${name}.wav`);
+  try {
+    const got = await writeCut(file, wanted, master, context);
+    const missingSeconds = (wanted.count - got) / CUT_SAMPLE_RATE;
+    if (missingSeconds > MAX_OVERHANG_SECONDS) {
+      const foundSeconds =
+        got === 0 ? Math.min(known ?? segment.start_sec, segment.start_sec) : (wanted.start + got) / CUT_SAMPLE_RATE;
+      const promised = known !== undefined && known > foundSeconds + HEADER_ERROR_SECONDS;
+      throw promised ? damaged(foundSeconds, known, master) : tooShort(endSeconds, foundSeconds, master);
+    }
+    const { sizeBytes } = await publish(
+      { file, contentType: 'audio/wav', destination, verify: (info) => verifyWav(info, { ...FORMAT, samples: wanted.total }) },
+      context,
+    );
+    return {
+      statusCode: 200,
+      body: 'Trimmed.',
+      output_uri: destination.reportedUri,
+      samples: wanted.total,
+      duration_sec: wanted.total / CUT_SAMPLE_RATE,
+      padded_samples: wanted.total - got,
+      bytes_written: sizeBytes,
+    };
+  } finally {
+    // A thousand segments share one workspace.
+    await rm(file, { force: true });
+  }
+}
+
+/** Writes the file whole, silence included; answers how many samples the master had. */
+async function writeCut(file: string, wanted: SegmentSamples, master: AudioMaster, context: TaskContext): Promise<number> {
+  const handle = await open(file, 'w');
+  try {
+    await appendAll(handle, wavHeader(FORMAT, wanted.total * CUT_BLOCK_BYTES));
+    let bytes = 0;
+    await context.media.run(
+      (at) =>
+        audioCutArguments({
+          location: at(master.data),
+          streamIndex: master.streamIndex,
+          sourceRate: master.sampleRate,
+          span: wanted,
+        }),
+      {
+        onStdout: async (chunk) => {
+          const taken = chunk.subarray(0, wanted.count * CUT_BLOCK_BYTES - bytes);
+          bytes += taken.length;
+          await appendAll(handle, taken);
+        },
+      },
+    );
+    const got = Math.floor(bytes / CUT_BLOCK_BYTES);
+    await appendSilence(handle, wanted.total * CUT_BLOCK_BYTES - bytes);
+    return got;
+  } finally {
+    await handle.close();
+  }
+}
+
+function tooShort(endSeconds: number, masterSeconds: number, { label }: AudioMaster): MillraceError {
+  const message = `The segment ends at ${endSeconds.toFixed(3)} s, but ${label} ends at ${masterSeconds.toFixed(3)} s.`;
+  return new MillraceError('INPUT_TOO_SHORT', message, {
+    context: { segment_end_sec: endSeconds, source_end_sec: masterSeconds },
+  });
+}
+
+function damaged(foundSeconds: number, knownSeconds: number, { label }: AudioMaster): MillraceError {
+  const message = `The sound of ${label} breaks off at ${foundSeconds.toFixed(3)} s, although its header says ${knownSeconds.toFixed(3)} s.`;
+  return new MillraceError('INPUT_INVALID', message);
+}

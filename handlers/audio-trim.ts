@@ -1,0 +1,118 @@
+/** AUDIO_TRIM: segments of a master as 48 kHz stereo WAV, one or many in a run. */
+import { asMillraceError, type MillraceError } from '../errors.ts';
+import type { AudioTrimBatch, AudioTrimParameters, AudioTrimSegment } from '../manifests/tasks.ts';
+import { type AudioMaster, prepareMaster } from './audio-master.ts';
+import { trimSegment } from './audio-segment.ts';
+import { mapInPool } from './pool.ts';
+import { withoutSignature } from './presigned-url.ts';
+import { errorOf, type ItemOutcome } from './results.ts';
+import { asNetworkError } from './retry.ts';
+import type { TaskOutput } from './task.ts';
+import { plannedEtag, type TaskContext } from './task-context.ts';
+
+/** Two cuts at a time keep two cores busy; more only compete for the disk and the network. */
+const SEGMENTS_AT_A_TIME = 2;
+
+export async function audioTrim(parameters: AudioTrimParameters, context: TaskContext): Promise<TaskOutput> {
+  return 'segments' in parameters ? trimBatch(parameters, context) : trimOne(parameters, context);
+}
+
+async function trimOne(segment: AudioTrimSegment, context: TaskContext): Promise<TaskOutput> {
+  const destination = context.destination(segment);
+  const master = await createMasters([segment], context).open(segment);
+  return trimSegment(segment, master, destination, 'segment', context);
+}
+
+/**
+ * One segment that fails does not fail the others, but the answer says so. Throws only where every segment failed, or the work was
+ * stopped.
+ */
+async function trimBatch({ segments }: AudioTrimBatch, context: TaskContext): Promise<TaskOutput> {
+  const masters = createMasters(segments, context);
+  let finished = 0;
+  const outcomes = await mapInPool(segments, SEGMENTS_AT_A_TIME, async (segment, index): Promise<ItemOutcome> => {
+    context.stopped.throwIfAborted();
+    const startedAtMs = context.now();
+    const outcome = await outcomeOf(async () => {
+      const destination = context.destination(segment);
+      return trimSegment(segment, await masters.open(segment), destination, `segment_${index}`, context);
+    }, context);
+    await masters.done(segment);
+    context.stopped.throwIfAborted();
+    await context.settle(segment.millrace, outcome, startedAtMs);
+    finished++;
+    context.progress((100 * finished) / segments.length);
+    return outcome;
+  });
+  const failures = outcomes.flatMap((outcome) => (outcome.kind === 'failed' ? [outcome.error] : []));
+  const [firstFailure] = failures;
+  if (firstFailure !== undefined && failures.length === outcomes.length) throw firstFailure;
+  return {
+    statusCode: 200,
+    body: failures.length === 0 ? 'Trimmed.' : `Trimmed ${outcomes.length - failures.length} of ${outcomes.length} segments.`,
+    succeeded: outcomes.length - failures.length,
+    failed: failures.length,
+    segments: outcomes.map((outcome, index) => ({
+      index,
+      ...(segments[index]?.millrace === undefined ? {} : { item: segments[index].millrace.item }),
+      ...(outcome.kind === 'succeeded' ? outcome.output : { error: errorOf(outcome.error) }),
+    })),
+  };
+}
+
+async function outcomeOf(work: () => Promise<TaskOutput>, context: TaskContext): Promise<ItemOutcome> {
+  try {
+    return { kind: 'succeeded', output: await work() };
+  } catch (thrown) {
+    if (context.stopped.aborted) throw thrown;
+    return { kind: 'failed', error: failureOf(thrown, context.signal) };
+  }
+}
+
+/** Past the time limit whatever breaks, breaks because of it. */
+function failureOf(thrown: unknown, signal: AbortSignal): MillraceError {
+  return signal.aborted ? asMillraceError(signal.reason) : asNetworkError(thrown, 'INTERNAL');
+}
+
+interface SharedMaster {
+  opened: Promise<AudioMaster> | undefined;
+  /** No segment needs anything later. */
+  untilSeconds: number;
+  segmentsLeft: number;
+}
+
+/** Opens every distinct source once, when its first segment is reached, and releases it after its last. */
+function createMasters(segments: readonly AudioTrimSegment[], context: TaskContext) {
+  const masters = new Map<string, SharedMaster>();
+  const sharedBy = (segment: AudioTrimSegment): SharedMaster => {
+    const key = JSON.stringify([withoutSignature(segment.source_uri), plannedEtag(segment.millrace, 'source_uri') ?? null]);
+    const shared = masters.get(key) ?? { opened: undefined, untilSeconds: 0, segmentsLeft: 0 };
+    masters.set(key, shared);
+    return shared;
+  };
+  for (const segment of segments) {
+    const shared = sharedBy(segment);
+    shared.untilSeconds = Math.max(shared.untilSeconds, segment.start_sec + segment.duration_sec);
+    shared.segmentsLeft++;
+  }
+  let opened = 0;
+  return {
+    open(segment: AudioTrimSegment): Promise<AudioMaster> {
+      const shared = sharedBy(segment);
+      shared.opened ??= context
+        .openInput(segment.source_uri, plannedEtag(segment.millrace, 'source_uri'))
+        .then((input) => prepareMaster(input, shared.untilSeconds, `master_${opened++}`, context));
+      return shared.opened;
+    },
+    async done(segment: AudioTrimSegment): Promise<void> {
+      const shared = sharedBy(segment);
+      shared.segmentsLeft--;
+      if (shared.segmentsLeft > 0) return;
+      // Where it could not be opened there is nothing to release.
+      await shared.opened?.then(
+        (master) => master.release(),
+        () => undefined,
+      );
+    },
+  };
+}

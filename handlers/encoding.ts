@@ -1,0 +1,91 @@
+/** ENCODING: the final video. */
+import { MillraceError } from '../errors.ts';
+import type { EncodingLegacyParameters, EncodingParameters, EncodingUriParameters } from '../manifests/tasks.ts';
+import { withEncoder } from './encoder-fallback.ts';
+import { encodeArguments, encodedSize } from './ffmpeg/arguments/encode.ts';
+import { percentOf } from './ffmpeg/progress.ts';
+import { prepareFonts } from './fonts.ts';
+import { publish } from './outputs/publish.ts';
+import { verifyVideo } from './outputs/verify.ts';
+import { prepareSubtitles } from './subtitles.ts';
+import type { TaskOutput } from './task.ts';
+import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
+import { audioOf, videoOf, videoSeconds } from './video-input.ts';
+
+export async function encode(parameters: EncodingParameters, context: TaskContext): Promise<TaskOutput> {
+  const wanted = 'input_video_uri' in parameters ? parameters : withUris(parameters);
+  const { millrace } = wanted;
+  const destination = context.destination(wanted);
+  const videoInput = await context.openInput(wanted.input_video_uri, plannedEtag(millrace, 'input_video_uri'));
+  const audioInput = await context.openInput(wanted.input_audio_uri, plannedEtag(millrace, 'input_audio_uri'));
+  const info = await context.media.probe(videoInput.data);
+  const video = videoOf(info, videoInput.label);
+  const audio = audioOf(await context.media.probe(audioInput.data), audioInput.label);
+  const durationSeconds = videoSeconds(info, videoInput.label);
+  const env = await subtitlesEnvironment(wanted, context);
+  const outputFile = context.workspace.path('encoded.mp4');
+
+  const { value: end, encoder } = await withEncoder(context, (encoder) =>
+    context.media.run(
+      (at) =>
+        encodeArguments({
+          ...{ videoLocation: at(videoInput.data), video, audioLocation: at(audioInput.data), audio },
+          ...{ subtitles: wanted.subtitles, durationSeconds, encoder, outputFile },
+        }),
+      {
+        cwd: context.workspace.directory,
+        env,
+        onProgress: (progress) => context.progress(percentOf(progress, durationSeconds), progress.speed),
+      },
+    ),
+  );
+
+  const size = encodedSize(video);
+  // Pictures that come unevenly may end before their last one does; the sound then still fills the whole.
+  const totalSeconds = video.constantRate ? undefined : durationSeconds;
+  const published = await publish(
+    {
+      file: outputFile,
+      contentType: 'video/mp4',
+      destination,
+      verify: (made) => verifyVideo(made, { ...size, audio: true, videoSeconds: durationSeconds, totalSeconds }),
+      stderrTail: end.stderrTail,
+    },
+    context,
+  );
+  return {
+    statusCode: 200,
+    body: 'Encoded.',
+    _id: wanted.id,
+    output_uri: destination.reportedUri,
+    ...size,
+    duration_sec: roundedSeconds(published.info.durationSeconds ?? 0),
+    subtitles: wanted.subtitles,
+    encoder,
+    bytes_written: published.sizeBytes,
+  };
+}
+
+async function subtitlesEnvironment(wanted: EncodingUriParameters, context: TaskContext): Promise<Record<string, string>> {
+  if (!wanted.subtitles) return {};
+  if (wanted.subtitles_uri === undefined)
+    throw new MillraceError('PARAMETERS_INVALID', 'expected subtitles_uri, because subtitles is true');
+  await prepareSubtitles(await context.openInput(wanted.subtitles_uri, plannedEtag(wanted.millrace, 'subtitles_uri')), context);
+  return prepareFonts(context);
+}
+
+/** The original template's first form: everything lies in one folder, under names that were agreed on. */
+export function withUris(legacy: EncodingLegacyParameters): EncodingUriParameters {
+  const { id, language, subtitles, millrace } = legacy;
+  const [, scheme = 's3', bucket = ''] = /^(?:(s3|gs):\/\/)?([^/]+)\/*$/.exec(legacy.bucket) ?? [];
+  const parts = [...legacy.bucket_parent_folder.split('/'), id].filter((part) => part !== '');
+  const uri = (name: string) => `${scheme}://${bucket}/${[...parts, name].join('/')}`;
+  return {
+    ...{ id, language, subtitles },
+    input_video_uri: uri(legacy.input_video_name),
+    input_audio_uri: uri('exported_with_music.wav'),
+    ...(subtitles ? { subtitles_uri: uri(`subtitles_${language}.ass`) } : {}),
+    output_video_uri: uri(legacy.name),
+    ...(millrace === undefined ? {} : { millrace }),
+  };
+}

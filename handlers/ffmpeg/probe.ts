@@ -1,0 +1,214 @@
+/** What a media file is, as ffprobe tells it. */
+import { z } from 'zod';
+import { MillraceError } from '../../errors.ts';
+import { guardArguments, type MediaLocation } from './arguments/input.ts';
+import { ffmpegFailure } from './failure.ts';
+import { runTool } from './run.ts';
+
+const NumberText = z
+  .union([z.number(), z.string()])
+  .transform((value) => Number(value))
+  .transform((value) => (Number.isFinite(value) ? value : undefined));
+
+const ProbedStream = z.object({
+  index: z.int(),
+  codec_type: z.string().optional(),
+  codec_name: z.string().optional(),
+  width: z.int().optional(),
+  height: z.int().optional(),
+  pix_fmt: z.string().optional(),
+  sample_aspect_ratio: z.string().optional(),
+  avg_frame_rate: z.string().optional(),
+  r_frame_rate: z.string().optional(),
+  duration: NumberText.optional(),
+  duration_ts: NumberText.optional(),
+  nb_frames: NumberText.optional(),
+  sample_rate: NumberText.optional(),
+  channels: z.int().optional(),
+  disposition: z.object({ attached_pic: z.int().optional() }).optional(),
+  tags: z.object({ rotate: NumberText.optional() }).optional(),
+  side_data_list: z.array(z.object({ rotation: NumberText.optional() })).optional(),
+});
+type ProbedStream = z.infer<typeof ProbedStream>;
+
+const Probed = z.object({
+  streams: z.array(ProbedStream).default([]),
+  format: z.object({ format_name: z.string().optional(), duration: NumberText.optional() }).default({}),
+});
+
+/** A fraction: 30000/1001. */
+export interface FrameRate {
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+export interface VideoStream {
+  readonly index: number;
+  readonly codec: string;
+  /** As it is shown: upright, with square pixels. */
+  readonly displayWidth: number;
+  readonly displayHeight: number;
+  /** As it is stored. */
+  readonly width: number;
+  readonly height: number;
+  readonly pixelFormat: string | undefined;
+  /** The average rate; `undefined` where the file does not tell. */
+  readonly frameRate: FrameRate | undefined;
+  /** The average and the base rate agree, so that every frame lasts as long as the next. */
+  readonly constantRate: boolean;
+  readonly durationSeconds: number | undefined;
+  readonly frames: number | undefined;
+}
+
+export interface AudioStream {
+  readonly index: number;
+  readonly codec: string;
+  readonly sampleRate: number;
+  readonly channels: number;
+  readonly durationSeconds: number | undefined;
+  /** Exact for PCM in WAV. */
+  readonly samples: number | undefined;
+}
+
+export interface MediaInfo {
+  /** ffmpeg's names of the container: `mov,mp4,m4a,3gp,3g2,mj2`. */
+  readonly formatName: string;
+  readonly durationSeconds: number | undefined;
+  /** The first that is not a cover picture. */
+  readonly video: VideoStream | undefined;
+  readonly audio: AudioStream | undefined;
+}
+
+export interface ProbeOptions {
+  readonly ffprobe: string;
+  readonly signal: AbortSignal;
+  readonly formats?: string;
+}
+
+const PROBE_TIME_LIMIT_MS = 120_000;
+const MAX_PROBE_CHARACTERS = 4 * 1024 * 1024;
+
+/** Throws INPUT_INVALID, CODEC_UNSUPPORTED, or what the signal says. */
+export async function probe(location: MediaLocation, options: ProbeOptions): Promise<MediaInfo> {
+  let text = '';
+  const end = await runTool({
+    file: options.ffprobe,
+    args: probeArguments(location, options.formats),
+    signal: options.signal,
+    timeLimitMs: PROBE_TIME_LIMIT_MS,
+    onStdout: (chunk) => {
+      text += chunk.toString('utf8');
+      if (text.length > MAX_PROBE_CHARACTERS)
+        throw new MillraceError('INPUT_INVALID', 'The input has too many streams to describe.');
+    },
+  });
+  if (end.exitCode !== 0) {
+    const failure = ffmpegFailure(end);
+    // ffprobe does nothing but read the input: what no other code describes is the input's fault.
+    throw failure.code === 'FFMPEG_FAILED' && end.signal === undefined
+      ? new MillraceError('INPUT_INVALID', failure.message)
+      : failure;
+  }
+  return mediaInfo(text);
+}
+
+export function probeArguments(location: MediaLocation, formats?: string): string[] {
+  const input = 'url' in location ? location.url : location.file;
+  return [
+    ...['-hide_banner', '-loglevel', 'warning', '-print_format', 'json', '-show_format', '-show_streams'],
+    ...guardArguments(location, formats),
+    ...['-i', input],
+  ];
+}
+
+/** ffprobe's JSON as a MediaInfo. Throws INPUT_INVALID where it is none. */
+export function mediaInfo(json: string): MediaInfo {
+  const parsed = Probed.safeParse(parseJson(json));
+  if (!parsed.success) throw new MillraceError('INPUT_INVALID', 'ffprobe could not describe the input.');
+  const { streams, format } = parsed.data;
+  const video = streams.find((stream) => stream.codec_type === 'video' && stream.disposition?.attached_pic !== 1);
+  const audio = streams.find((stream) => stream.codec_type === 'audio');
+  return {
+    formatName: format.format_name ?? 'unknown',
+    durationSeconds: format.duration,
+    video: video === undefined ? undefined : videoStream(video),
+    audio: audio === undefined ? undefined : audioStream(audio),
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function videoStream(stream: ProbedStream): VideoStream {
+  const { width = 0, height = 0 } = stream;
+  const codec = codecOf(stream);
+  if (width <= 0 || height <= 0) throw new MillraceError('INPUT_INVALID', 'The video has no picture size.');
+  const shown = Math.max(1, Math.round(width * pixelAspect(stream.sample_aspect_ratio)));
+  const sideways = Math.abs(Math.round(rotationOf(stream))) % 180 === 90;
+  const rate = frameRate(stream.avg_frame_rate) ?? frameRate(stream.r_frame_rate);
+  return {
+    index: stream.index,
+    codec,
+    width,
+    height,
+    displayWidth: sideways ? height : shown,
+    displayHeight: sideways ? shown : height,
+    pixelFormat: stream.pix_fmt,
+    frameRate: rate,
+    constantRate: isConstantRate(stream),
+    durationSeconds: stream.duration,
+    frames: stream.nb_frames,
+  };
+}
+
+function audioStream(stream: ProbedStream): AudioStream {
+  return {
+    index: stream.index,
+    codec: codecOf(stream),
+    sampleRate: stream.sample_rate ?? 0,
+    channels: stream.channels ?? 0,
+    durationSeconds: stream.duration,
+    samples: stream.codec_name?.startsWith('pcm_') === true ? stream.duration_ts : undefined,
+  };
+}
+
+function codecOf(stream: ProbedStream): string {
+  const codec = stream.codec_name;
+  if (codec !== undefined && codec !== 'unknown' && codec !== 'none') return codec;
+  throw new MillraceError('CODEC_UNSUPPORTED', `The ${stream.codec_type} stream uses a codec that this ffprobe does not know.`);
+}
+
+function rotationOf(stream: ProbedStream): number {
+  return stream.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? stream.tags?.rotate ?? 0;
+}
+
+function pixelAspect(text: string | undefined): number {
+  const [, width = '1', height = '1'] = /^(\d+):(\d+)$/.exec(text ?? '') ?? [];
+  return Number(width) > 0 && Number(height) > 0 ? Number(width) / Number(height) : 1;
+}
+
+/** Above this a "rate" is a container's time base (90000/1 in MPEG-TS), not a count of pictures. */
+const MAX_FRAMES_PER_SECOND = 1000;
+
+export function frameRate(text: string | undefined): FrameRate | undefined {
+  const [, numerator = '0', denominator = '0'] = /^(\d+)\/(\d+)$/.exec(text ?? '') ?? [];
+  const rate = Number(numerator) / Number(denominator);
+  if (!Number.isFinite(rate) || rate <= 0 || rate > MAX_FRAMES_PER_SECOND) return undefined;
+  return { numerator: Number(numerator), denominator: Number(denominator) };
+}
+
+export function framesPerSecond(rate: FrameRate): number {
+  return rate.numerator / rate.denominator;
+}
+
+function isConstantRate(stream: ProbedStream): boolean {
+  const average = frameRate(stream.avg_frame_rate);
+  const base = frameRate(stream.r_frame_rate);
+  if (average === undefined || base === undefined) return false;
+  return Math.abs(framesPerSecond(average) / framesPerSecond(base) - 1) < 0.001;
+}

@@ -1,0 +1,86 @@
+/** An input on the web: a plain or presigned URL, always through the guard. */
+import { Readable } from 'node:stream';
+import { MillraceError } from '../../errors.ts';
+import type { GuardedFetch, GuardedResponse } from '../../storage/guarded-fetch.ts';
+import { withoutQuery } from '../../storage/uri.ts';
+import { answerText, isExpired, REFUSAL_STATUSES } from '../presigned-url.ts';
+import type { ByteRange, InputSource, SourceBody } from './source.ts';
+
+export interface HttpSourceOptions {
+  readonly url: string;
+  readonly fetch: GuardedFetch;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+export function createHttpSource({ url, fetch, now = Date.now }: HttpSourceOptions): InputSource {
+  const label = withoutQuery(url);
+  return {
+    label,
+    fileName: fileNameOf(url),
+    async open(range, { ifMatch, signal }) {
+      const response = await fetch.request(url, { headers: requestHeaders(range, ifMatch), signal });
+      if (response.status === 200 || response.status === 206) return bodyOf(response, range, label);
+      const text = await answerText(response.body);
+      if (response.status === 416) return outsideOf(response, range, label);
+      throw refusal(response.status, label, isExpired(url, text, now()));
+    },
+  };
+}
+
+function requestHeaders(range: ByteRange | undefined, ifMatch: string | undefined): Record<string, string> {
+  return {
+    // Byte ranges are counted in the bytes as stored.
+    'accept-encoding': 'identity',
+    ...(range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` }),
+    ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
+  };
+}
+
+function bodyOf(response: GuardedResponse, range: ByteRange | undefined, label: string): SourceBody {
+  const { headers, body } = response;
+  const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') ?? [];
+  const ranged = response.status === 206;
+  if (ranged && (range === undefined || Number(first) !== range.start)) {
+    body.destroy();
+    throw new MillraceError('SOURCE_UNREACHABLE', `${label} answered with a range that was not asked for.`, { retryable: false });
+  }
+  const length = ranged ? total : headers['content-length'];
+  return { ranged: ranged && total !== '*', totalBytes: wholeNumber(length), ...described(headers), body };
+}
+
+/** 416 for the very first byte is how servers say that the input is empty. */
+function outsideOf(response: GuardedResponse, range: ByteRange | undefined, label: string): SourceBody {
+  const total = wholeNumber(/^bytes \*\/(\d+)$/.exec(response.headers['content-range'] ?? '')?.[1]);
+  if (range?.start === 0 && (total === 0 || total === undefined)) {
+    return { ranged: true, totalBytes: 0, ...described(response.headers), body: Readable.from([]) };
+  }
+  throw new MillraceError('SOURCE_CHANGED', `${label} became shorter while it was read.`);
+}
+
+function described(headers: GuardedResponse['headers']): Pick<SourceBody, 'etag' | 'etagIsWeak' | 'contentType'> {
+  const [, weak, etag] = /^(W\/)?"(.*)"$/.exec(headers.etag ?? '') ?? [];
+  return { etag, etagIsWeak: weak !== undefined, contentType: headers['content-type'] };
+}
+
+function refusal(status: number, label: string, expired: boolean): MillraceError {
+  const context = { status };
+  if (expired && REFUSAL_STATUSES.has(status)) {
+    return new MillraceError('PRESIGNED_URL_EXPIRED', `The presigned URL of ${label} has run out.`, { context });
+  }
+  const message = `${label} answered with status ${status}.`;
+  if (status === 404 || status === 410) return new MillraceError('SOURCE_MISSING', message, { context });
+  if (status === 401 || status === 403) return new MillraceError('SOURCE_FORBIDDEN', message, { context });
+  if (status === 412) return new MillraceError('SOURCE_CHANGED', `${label} is not the version that was planned.`, { context });
+  const transient = status === 408 || status === 429 || status >= 500;
+  return new MillraceError('SOURCE_UNREACHABLE', message, { context, retryable: transient });
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+export function fileNameOf(url: string): string {
+  const path = URL.parse(url)?.pathname ?? '';
+  return path.slice(path.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,78 @@
+/** ffmpeg and ffprobe on the inputs and files of one task. */
+import { MillraceError } from '../errors.ts';
+import type { MediaLocation } from './ffmpeg/arguments/input.ts';
+import { ffmpegFailure } from './ffmpeg/failure.ts';
+import type { Tools } from './ffmpeg/locate.ts';
+import { type MediaInfo, probe } from './ffmpeg/probe.ts';
+import type { FfmpegProgress } from './ffmpeg/progress.ts';
+import { progressReader, runTool, type ToolEnd } from './ffmpeg/run.ts';
+import type { Gateway, Lease } from './inputs/gateway.ts';
+import type { OpenInput } from './inputs/open-input.ts';
+
+export type MediaData = OpenInput['data'];
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** For arguments with `-progress pipe:1`. */
+  readonly onProgress?: (progress: FfmpegProgress) => void;
+  /** For arguments that write data to stdout. */
+  readonly onStdout?: (chunk: Buffer) => void | Promise<void>;
+}
+
+export interface Media {
+  /** Throws INPUT_INVALID, CODEC_UNSUPPORTED, or what went wrong upstream. */
+  probe(data: MediaData, formats?: string): Promise<MediaInfo>;
+  /**
+   * Runs ffmpeg with the arguments that `build` makes; `at` tells where an input is while this run lasts. What went wrong upstream
+   * wins over ffmpeg's own error, and over its success: it takes a broken connection for the end of the input.
+   */
+  run(build: (at: (data: MediaData) => MediaLocation) => readonly string[], options?: RunOptions): Promise<ToolEnd>;
+}
+
+export interface MediaOptions {
+  readonly tools: Tools;
+  readonly gateway: Gateway;
+  readonly signal: AbortSignal;
+}
+
+export function createMedia({ tools, gateway, signal }: MediaOptions): Media {
+  async function withLeases<T>(work: (at: (data: MediaData) => MediaLocation) => Promise<T>): Promise<T> {
+    const leases: Lease[] = [];
+    const at = (data: MediaData): MediaLocation => {
+      if ('file' in data) return { file: data.file };
+      // ffmpeg would call it a server's error: no range of it can be served.
+      if (data.reader.totalBytes === 0) throw new MillraceError('INPUT_INVALID', 'An input is empty.');
+      const lease = gateway.lease(data.reader);
+      leases.push(lease);
+      return { url: lease.url };
+    };
+    const upstream = () => leases.map((lease) => lease.failure()).find((failure) => failure !== undefined);
+    try {
+      const value = await work(at);
+      const failure = upstream();
+      if (failure !== undefined) throw failure;
+      return value;
+    } catch (thrown) {
+      throw upstream() ?? thrown;
+    } finally {
+      for (const lease of leases) lease.close();
+    }
+  }
+
+  return {
+    probe(data, formats) {
+      const options = { ffprobe: tools.ffprobe, signal, ...(formats === undefined ? {} : { formats }) };
+      return withLeases(async (at) => probe(at(data), options));
+    },
+    run(build, { onProgress, onStdout, ...options } = {}) {
+      return withLeases(async (at) => {
+        const reader = onProgress === undefined ? onStdout : progressReader(onProgress);
+        const command = { file: tools.ffmpeg, args: build(at), signal, ...options };
+        const end = await runTool(reader === undefined ? command : { ...command, onStdout: reader });
+        if (end.exitCode !== 0) throw ffmpegFailure(end);
+        return end;
+      });
+    },
+  };
+}

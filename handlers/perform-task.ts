@@ -1,0 +1,87 @@
+/** Gives a task what it works with, and takes it away again however the task ends. */
+
+import { audioTrim } from './audio-trim.ts';
+import { concatenate } from './concatenation.ts';
+import { createDeadline } from './deadline.ts';
+import { downsample } from './downsampling.ts';
+import { encode } from './encoding.ts';
+import { stopReason } from './ffmpeg/run.ts';
+import type { Gateway } from './inputs/gateway.ts';
+import { openInput } from './inputs/open-input.ts';
+import { resolveSource, type SourceOptions } from './inputs/resolve-source.ts';
+import { createMedia } from './media.ts';
+import { destinationOf } from './outputs/destination.ts';
+import { upload } from './outputs/upload.ts';
+import type { ParsedTask } from './parse-task.ts';
+import { ping } from './ping.ts';
+import type { RetryPolicy } from './retry.ts';
+import { stageObject } from './stage-object.ts';
+import type { TaskOutput, TaskScope } from './task.ts';
+import type { TaskContext } from './task-context.ts';
+import { createWorkspace } from './workspace.ts';
+
+/** What a worker has once, for all its tasks. */
+export interface WorkerParts
+  extends Pick<TaskContext, 'tools' | 'capabilities' | 'fontsDir' | 'fontCacheDir' | 'now'>,
+    SourceOptions {
+  readonly gateway: Gateway;
+  readonly workDir: string;
+  readonly timeLimitSeconds: number;
+  readonly retry: RetryPolicy;
+}
+
+export type ScopeParts = Pick<TaskContext, 'settle' | 'log'> & Pick<TaskScope, 'signal' | 'progress'>;
+
+/** Throws what the task throws; TIME_LIMIT past the limit and CANCELLED once stopped, whatever broke because of that. */
+export async function performTask(parsed: ParsedTask, worker: WorkerParts, scope: ScopeParts): Promise<TaskOutput> {
+  if (scope.signal.aborted) throw stopReason(scope.signal);
+  const { fetch, gateway, now, retry, storeFor, tools } = worker;
+  const deadline = createDeadline(worker.timeLimitSeconds);
+  // Ends what still runs in the background when the task ends: chunks that were fetched ahead.
+  const finished = new AbortController();
+  const signal = AbortSignal.any([scope.signal, deadline.signal, finished.signal]);
+  const workspace = await createWorkspace(worker.workDir);
+  let bytesRead = 0;
+  let inputs = 0;
+  const context: TaskContext = {
+    ...worker,
+    ...{ settle: scope.settle, log: scope.log, workspace, signal, stopped: scope.signal },
+    media: createMedia({ tools, gateway, signal }),
+    progress: (percent, speed) => scope.progress({ percent, ...(speed === undefined ? {} : { speed }) }),
+    destination: (parameters) => destinationOf(parameters, storeFor),
+    upload: (destination, body) => upload(destination, body, { fetch, signal, now, retry }),
+    openInput: async (uri, etag) => {
+      const spoolFile = workspace.path(`input_${inputs++}`);
+      const onBytes = (count: number) => {
+        bytesRead += count;
+      };
+      return openInput(resolveSource(uri, worker), { etag: etag ?? undefined, spoolFile, signal, onBytes, retry });
+    },
+  };
+  try {
+    return { ...(await dispatch(parsed, context)), bytes_read: bytesRead };
+  } catch (thrown) {
+    throw signal.aborted ? stopReason(signal) : thrown;
+  } finally {
+    finished.abort();
+    deadline.clear();
+    await workspace.remove();
+  }
+}
+
+function dispatch(parsed: ParsedTask, context: TaskContext): Promise<TaskOutput> {
+  switch (parsed.task) {
+    case 'STAGE_OBJECT':
+      return stageObject(parsed.parameters, context);
+    case 'AUDIO_TRIM':
+      return audioTrim(parsed.parameters, context);
+    case 'DOWNSAMPLING':
+      return downsample(parsed.parameters, context);
+    case 'ENCODING':
+      return encode(parsed.parameters, context);
+    case 'CONCATENATION':
+      return concatenate(parsed.parameters, context);
+    case 'PING':
+      return ping(context);
+  }
+}

@@ -1,0 +1,56 @@
+/** Writes the result object of an item, after its output: its arrival is what tells the pipeline that the item ended. */
+import { Readable } from 'node:stream';
+import { type MillraceError, withoutSecrets } from '../errors.ts';
+import type { Result } from '../manifests/result.ts';
+import type { RunContext } from '../manifests/run-context.ts';
+import { type PresignedPutOptions, putPresigned } from './outputs/presigned-put.ts';
+
+export type ItemOutcome =
+  | { readonly kind: 'succeeded'; readonly output: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'failed'; readonly error: MillraceError };
+
+export interface ResultFacts {
+  readonly task: string;
+  readonly runId: string;
+  readonly workerId: string | undefined;
+  readonly finishedAtMs: number;
+  readonly workerSeconds: number;
+}
+
+export function resultOf(context: RunContext, outcome: ItemOutcome, facts: ResultFacts): Result {
+  const { job, stage, item, fingerprint, attempt } = context;
+  return {
+    version: 1,
+    status: outcome.kind,
+    ...{ job, stage, item, fingerprint, attempt },
+    task: facts.task,
+    written_by: 'worker',
+    run_id: facts.runId,
+    ...(facts.workerId === undefined ? {} : { worker_id: facts.workerId }),
+    finished_at: new Date(facts.finishedAtMs).toISOString(),
+    worker_sec: facts.workerSeconds,
+    ...(outcome.kind === 'succeeded' ? { output: { ...outcome.output } } : { error: errorOf(outcome.error) }),
+  };
+}
+
+/** An error as results and answers show it. */
+export function errorOf(error: MillraceError) {
+  const { code, retryable, fix } = error;
+  return { code, message: withoutSecrets(error.message), retryable, ...(fix === undefined ? {} : { fix }) };
+}
+
+/**
+ * Does nothing where the payload gives no URL for this outcome. Throws what the PUT throws: the caller decides what a missing
+ * result means.
+ */
+export async function writeResult(context: RunContext, result: Result, options: PresignedPutOptions): Promise<void> {
+  const url = result.status === 'succeeded' ? context.succeeded_put_url : context.failed_put_url;
+  if (url === undefined) return;
+  const bytes = Buffer.from(`${JSON.stringify(result)}\n`);
+  const body = {
+    sizeBytes: bytes.length,
+    contentType: 'application/json',
+    open: () => Readable.from([bytes], { objectMode: false }),
+  };
+  await putPresigned(url, {}, body, options);
+}

@@ -1,0 +1,142 @@
+/** Runs one RunPod `input` from its parsing to its result objects. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Logger } from '../log.ts';
+import type { RunContext } from '../manifests/run-context.ts';
+import { createGuardedFetch, type GuardedFetch } from '../storage/guarded-fetch.ts';
+import { type Capabilities, detectCapabilities } from './ffmpeg/capabilities.ts';
+import type { Tools } from './ffmpeg/locate.ts';
+import { dejavuFontsDir } from './fonts.ts';
+import { type Gateway, startGateway } from './inputs/gateway.ts';
+import type { PublicBase } from './inputs/public-source.ts';
+import type { StoreFor } from './inputs/resolve-source.ts';
+import { envelopeOf, parseTask, runContextsOf } from './parse-task.ts';
+import { performTask, type WorkerParts } from './perform-task.ts';
+import { type ItemOutcome, resultOf, writeResult } from './results.ts';
+import { asNetworkError, NETWORK_RETRY, type RetryPolicy } from './retry.ts';
+import type { RunTask, TaskAnswer, TaskScope } from './task.ts';
+import { roundedSeconds, type TaskContext } from './task-context.ts';
+
+export interface TaskRunnerOptions {
+  readonly tools: Tools;
+  /** Working directories are made here, one per task, and removed when it ends. */
+  readonly workDir: string;
+  /** Fonts for subtitles, beside the system's own; DejaVu from npm unless given. */
+  readonly fontsDir?: string;
+  /** The store of a bucket, where the worker has credentials for it. */
+  readonly storeFor?: StoreFor;
+  /** Where `s3://` inputs are read from without credentials. */
+  readonly publicBase?: PublicBase;
+  /** Hosts (`host` or `host:port`) that http(s) URLs may point to although their addresses are not public. */
+  readonly allowHosts: readonly string[];
+  /** For one task, from its start until its output is written. */
+  readonly timeLimitSeconds: number;
+  readonly log: Logger;
+  readonly workerId?: string;
+  /** How often and how patiently the network is tried again. */
+  readonly retry?: RetryPolicy;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+export interface TaskRunner {
+  readonly run: RunTask;
+  /** Found out at the first call, by encoding; the same answer from then on. */
+  capabilities(): Promise<Capabilities>;
+  /** Closes sockets. Tasks that still run fail. */
+  close(): Promise<void>;
+}
+
+export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
+  const { tools, workDir, timeLimitSeconds, storeFor, publicBase, now = Date.now, retry = NETWORK_RETRY } = options;
+  const fetch = createGuardedFetch({ allowHosts: options.allowHosts });
+  const fontsDir = options.fontsDir ?? dejavuFontsDir();
+  let gateway: Promise<Gateway> | undefined;
+  let found: Promise<Capabilities> | undefined;
+
+  function capabilities(): Promise<Capabilities> {
+    found ??= detectCapabilities(tools, new AbortController().signal);
+    return found;
+  }
+
+  async function workerParts(): Promise<WorkerParts> {
+    gateway ??= startGateway({ randomToken: () => randomBytes(24).toString('base64url') });
+    const shared = { tools, workDir, fontsDir, fontCacheDir: join(workDir, 'font-cache'), timeLimitSeconds };
+    return { ...shared, storeFor, publicBase, fetch, retry, now, capabilities, gateway: await gateway };
+  }
+
+  async function run(input: unknown, scope: TaskScope): Promise<TaskAnswer> {
+    const startedAtMs = now();
+    const { task, parameters } = envelopeOf(input);
+    const log = scope.log.child({ requestId: scope.requestId, task });
+    const items = createItems({ task, scope, log, fetch, retry, now, workerId: scope.workerId ?? options.workerId });
+    try {
+      const parsed = parseTask(input);
+      const output = await performTask(parsed, await workerParts(), { ...scope, log, settle: items.settle });
+      if (scope.signal.aborted) return { kind: 'cancelled' };
+      const measured = { ...output, worker_sec: roundedSeconds((now() - startedAtMs) / 1000) };
+      await items.settleRest(runContextsOf(parameters), { kind: 'succeeded', output: measured }, startedAtMs);
+      return { kind: 'succeeded', output: measured };
+    } catch (thrown) {
+      if (scope.signal.aborted) return { kind: 'cancelled' };
+      const error = asNetworkError(thrown, 'INTERNAL');
+      if (error.code === 'INTERNAL') log.error({ error: thrown }, 'a task failed for a reason that is not known');
+      await items.settleRest(runContextsOf(parameters), { kind: 'failed', error }, startedAtMs);
+      return { kind: 'failed', error };
+    }
+  }
+
+  return {
+    run,
+    capabilities,
+    async close() {
+      fetch.close();
+      await (await gateway)?.close();
+    },
+  };
+}
+
+interface ItemsOptions {
+  readonly task: string;
+  readonly scope: TaskScope;
+  readonly log: Logger;
+  readonly fetch: GuardedFetch;
+  readonly retry: RetryPolicy;
+  readonly now: () => number;
+  readonly workerId: string | undefined;
+}
+
+/** The results of the items of one run: each is written once. */
+function createItems({ task, scope, log, fetch, retry, now, workerId }: ItemsOptions) {
+  const settled = new Set<string>();
+
+  /** The output is what counts: a result that cannot be written does not undo it, and the sweep finds what it lacks. */
+  const settle: TaskContext['settle'] = async (item, outcome, startedAtMs) => {
+    const finishedAtMs = now();
+    const workerSeconds = roundedSeconds((finishedAtMs - startedAtMs) / 1000);
+    const about = item === undefined ? {} : { job: item.job, stage: item.stage, item: item.item, attempt: item.attempt };
+    if (outcome.kind === 'failed') log.warn({ ...about, error: outcome.error, workerSeconds }, 'an item failed');
+    else log.info({ ...about, workerSeconds }, 'an item succeeded');
+    if (item === undefined || scope.signal.aborted) return;
+    settled.add(identityOf(item));
+    const result = resultOf(item, outcome, { task, runId: scope.requestId, workerId, finishedAtMs, workerSeconds });
+    try {
+      await writeResult(item, result, { fetch, signal: scope.signal, now, retry });
+    } catch (thrown) {
+      log.error({ ...about, error: asNetworkError(thrown, 'DESTINATION_UNREACHABLE') }, 'a result could not be written');
+    }
+  };
+
+  /** The items that the task itself did not settle: its one item, or those of a batch that ended before their turn. */
+  async function settleRest(contexts: readonly RunContext[], outcome: ItemOutcome, startedAtMs: number): Promise<void> {
+    const open = contexts.filter((item) => !settled.has(identityOf(item)));
+    if (contexts.length === 0) await settle(undefined, outcome, startedAtMs);
+    for (const item of open) await settle(item, outcome, startedAtMs);
+  }
+
+  return { settle, settleRest };
+}
+
+function identityOf({ job, stage, item, fingerprint, attempt }: RunContext): string {
+  return JSON.stringify([job, stage, item, fingerprint, attempt]);
+}

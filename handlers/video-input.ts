@@ -1,0 +1,32 @@
+/** What tasks ask of an input before they spend time on it. */
+import { MillraceError } from '../errors.ts';
+import type { AudioStream, MediaInfo, VideoStream } from './ffmpeg/probe.ts';
+import type { VideoExpectation } from './outputs/verify.ts';
+
+/** Throws INPUT_INVALID where there are no pictures. */
+export function videoOf(info: MediaInfo, label: string): VideoStream {
+  if (info.video !== undefined) return info.video;
+  throw new MillraceError('INPUT_INVALID', `${label} has no pictures.`);
+}
+
+/** Throws INPUT_INVALID where there is no sound. */
+export function audioOf(info: MediaInfo, label: string): AudioStream {
+  if (info.audio !== undefined && info.audio.sampleRate > 0) return info.audio;
+  throw new MillraceError('INPUT_INVALID', `${label} has no sound.`);
+}
+
+/** How long the pictures last. Throws INPUT_INVALID where the file does not tell. */
+export function videoSeconds(info: MediaInfo, label: string): number {
+  const seconds = info.video?.durationSeconds ?? info.durationSeconds;
+  if (seconds !== undefined && seconds > 0) return seconds;
+  throw new MillraceError('INPUT_INVALID', `${label} does not tell how long it lasts.`);
+}
+
+/**
+ * How long a copy of the input must last. Where frames come at an even pace the pictures decide; where they do not (a screen
+ * recording that holds its last picture), the whole may.
+ */
+export function expectedDuration(info: MediaInfo): Pick<VideoExpectation, 'videoSeconds' | 'totalSeconds'> {
+  const seconds = info.video?.durationSeconds ?? info.durationSeconds;
+  return { videoSeconds: seconds, totalSeconds: info.video?.constantRate === true ? undefined : info.durationSeconds };
+}

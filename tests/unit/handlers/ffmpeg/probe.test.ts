@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { frameRate, mediaInfo } from '../../../../handlers/ffmpeg/probe.ts';
+
+const video = {
+  index: 0,
+  codec_type: 'video',
+  codec_name: 'h264',
+  width: 1920,
+  height: 1080,
+  avg_frame_rate: '25/1',
+  r_frame_rate: '25/1',
+  duration: '4.000000',
+};
+const json = (...streams: object[]) => JSON.stringify({ streams, format: { format_name: 'mov,mp4', duration: '4.02' } });
+
+describe('mediaInfo', () => {
+  it.each([
+    ['a display matrix', { side_data_list: [{ side_data_type: 'Content light level' }, { rotation: -90 }] }],
+    ['a tag, as old versions tell it', { tags: { rotate: '270' } }],
+  ])('turns the size upright by %s', (_how, more) => {
+    expect(mediaInfo(json({ ...video, ...more })).video).toMatchObject({
+      width: 1920,
+      height: 1080,
+      displayWidth: 1080,
+      displayHeight: 1920,
+    });
+  });
+
+  it('shows oblong pixels as square ones', () => {
+    const { video: found } = mediaInfo(json({ ...video, width: 720, height: 576, sample_aspect_ratio: '64:45' }));
+    expect(found).toMatchObject({ displayWidth: 1024, displayHeight: 576 });
+  });
+
+  it('passes over cover pictures', () => {
+    const cover = { ...video, codec_name: 'mjpeg', disposition: { attached_pic: 1 } };
+    const sound = { index: 1, codec_type: 'audio', codec_name: 'mp3', sample_rate: '44100', channels: 2 };
+    expect(mediaInfo(json(cover, sound))).toMatchObject({ video: undefined, audio: { index: 1, sampleRate: 44_100 } });
+  });
+
+  it('tells an even pace from an uneven one', () => {
+    expect(mediaInfo(json(video)).video?.constantRate).toBe(true);
+    expect(mediaInfo(json({ ...video, r_frame_rate: '60/1' })).video?.constantRate).toBe(false);
+  });
+
+  it('counts samples only where they are exact', () => {
+    const pcm = {
+      index: 0,
+      codec_type: 'audio',
+      codec_name: 'pcm_s16le',
+      sample_rate: '48000',
+      channels: 2,
+      duration_ts: 96_000,
+    };
+    expect(mediaInfo(json(pcm)).audio?.samples).toBe(96_000);
+    expect(mediaInfo(json({ ...pcm, codec_name: 'aac' })).audio?.samples).toBeUndefined();
+  });
+
+  it('says CODEC_UNSUPPORTED for a codec without a name, and INPUT_INVALID for what is no description', () => {
+    expect(() => mediaInfo(json({ ...video, codec_name: 'unknown' }))).toThrow(
+      expect.objectContaining({ code: 'CODEC_UNSUPPORTED' }),
+    );
+    expect(() => mediaInfo('not json')).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }));
+  });
+
+  it('does not take a time base for a rate', () => {
+    expect(frameRate('90000/1')).toBeUndefined();
+    expect(frameRate('0/0')).toBeUndefined();
+    expect(frameRate('30000/1001')).toEqual({ numerator: 30_000, denominator: 1001 });
+  });
+});

@@ -1,0 +1,173 @@
+import { Readable } from 'node:stream';
+import { afterEach, describe, expect, it } from 'vitest';
+import { MillraceError } from '../../../../errors.ts';
+import { type Gateway, requestedRange, startGateway } from '../../../../handlers/inputs/gateway.ts';
+import { RangedReader, type RangedReaderOptions } from '../../../../handlers/inputs/ranged-reader.ts';
+import type { ByteRange, InputSource, OpenOptions } from '../../../../handlers/inputs/source.ts';
+
+const TOTAL = 1000;
+const BYTES = Buffer.from(Array.from({ length: TOTAL }, (_, index) => index % 251));
+const RETRY = { attempts: 4, firstDelayMs: 1, maxDelayMs: 2 };
+
+type Answer = (range: ByteRange, options: OpenOptions, count: number) => Readable;
+
+function sourceOf(answer: Answer, asked: ByteRange[] = []): InputSource {
+  return {
+    label: 'https://example.com/a',
+    fileName: 'a',
+    async open(range = { start: 0, end: TOTAL - 1 }, options) {
+      asked.push(range);
+      const body = answer(range, options, asked.length);
+      return { ranged: true, totalBytes: TOTAL, etag: 'v1', etagIsWeak: false, contentType: undefined, body };
+    },
+  };
+}
+
+const honest: Answer = ({ start, end }) => Readable.from([BYTES.subarray(start, end + 1)], { objectMode: false });
+
+function readerOf(source: InputSource, more: Partial<RangedReaderOptions> = {}) {
+  const signal = new AbortController().signal;
+  return new RangedReader({
+    source,
+    totalBytes: TOTAL,
+    etag: undefined,
+    signal,
+    onBytes: () => undefined,
+    chunkBytes: 100,
+    retry: RETRY,
+    ...more,
+  });
+}
+
+async function all(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(chunks));
+}
+
+describe('RangedReader', () => {
+  it.each([
+    [0, 999],
+    [0, 0],
+    [99, 100],
+    [250, 749],
+    [999, 999],
+    [950, 5000],
+  ])('gives bytes %i to %i, asking for whole chunks only', async (start, end) => {
+    const asked: ByteRange[] = [];
+    const found = await all(readerOf(sourceOf(honest, asked)).read(start, end));
+    expect(found.equals(BYTES.subarray(start, end + 1))).toBe(true);
+    expect(asked.every((range) => range.start % 100 === 0 && range.end - range.start < 100 && range.end < TOTAL)).toBe(true);
+  });
+
+  it('asks once for what several readers want at once, and not again for what it holds', async () => {
+    const asked: ByteRange[] = [];
+    const reader = readerOf(sourceOf(honest, asked));
+    await Promise.all([all(reader.read(0, 150)), all(reader.read(50, 199))]);
+    await all(reader.read(0, 199));
+    expect(asked).toEqual([
+      { start: 0, end: 99 },
+      { start: 100, end: 199 },
+    ]);
+    reader.release();
+    await all(reader.read(0, 9));
+    expect(asked).toHaveLength(3);
+  });
+
+  it('asks for nothing ahead in a short read', async () => {
+    const asked: ByteRange[] = [];
+    for await (const bytes of readerOf(sourceOf(honest, asked)).read(0, 999)) if (bytes.length > 0) break;
+    expect(asked).toEqual([{ start: 0, end: 99 }]);
+  });
+
+  it('goes on from where a connection broke', async () => {
+    const asked: ByteRange[] = [];
+    let bytes = 0;
+    const breaking: Answer = (range, options, count) => {
+      if (count > 2) return honest(range, options, count);
+      return Readable.from(
+        (function* () {
+          yield BYTES.subarray(range.start, range.start + 30);
+          throw new Error('ECONNRESET');
+        })(),
+        { objectMode: false },
+      );
+    };
+    const reader = readerOf(sourceOf(breaking, asked), {
+      onBytes: (count) => {
+        bytes += count;
+      },
+    });
+    expect((await all(reader.read(0, 99))).equals(BYTES.subarray(0, 100))).toBe(true);
+    expect(asked.map(({ start }) => start)).toEqual([0, 30, 60]);
+    expect(bytes).toBe(100);
+  });
+
+  it('takes a body that ends early for a broken one, and gives up after its attempts', async () => {
+    const asked: ByteRange[] = [];
+    const reader = readerOf(sourceOf(() => Readable.from([], { objectMode: false }), asked));
+    await expect(all(reader.read(0, 99))).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE', retryable: true });
+    expect(asked).toHaveLength(RETRY.attempts);
+  });
+
+  it('does not try again what no retry can mend, but asks anew for the next reader', async () => {
+    const asked: ByteRange[] = [];
+    const reader = readerOf(
+      sourceOf((range, options, count) => {
+        if (count === 1) throw new MillraceError('SOURCE_FORBIDDEN', 'no');
+        return honest(range, options, count);
+      }, asked),
+    );
+    await expect(all(reader.read(0, 99))).rejects.toMatchObject({ code: 'SOURCE_FORBIDDEN' });
+    expect(asked).toHaveLength(1);
+    expect(await all(reader.read(0, 99))).toHaveLength(100);
+  });
+
+  it('says SOURCE_CHANGED for another version or another size', async () => {
+    const reader = readerOf(sourceOf(honest), { etag: { value: 'v0', sendIfMatch: true } });
+    await expect(all(reader.read(0, 9))).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+    await expect(all(readerOf(sourceOf(honest), { totalBytes: TOTAL - 1 }).read(0, 9))).rejects.toMatchObject({
+      code: 'SOURCE_CHANGED',
+    });
+  });
+});
+
+describe('gateway', () => {
+  let gateway: Gateway | undefined;
+  afterEach(() => gateway?.close());
+
+  it('serves ranges of a lease, and nothing once it is closed', async () => {
+    gateway = await startGateway({ randomToken: () => 'token' });
+    const lease = gateway.lease(readerOf(sourceOf(honest)));
+    const part = await fetch(lease.url, { headers: { range: 'bytes=10-19' } });
+    expect([part.status, part.headers.get('content-range')]).toEqual([206, 'bytes 10-19/1000']);
+    expect(Buffer.from(await part.arrayBuffer()).equals(BYTES.subarray(10, 20))).toBe(true);
+    const whole = await fetch(lease.url);
+    expect([whole.status, (await whole.arrayBuffer()).byteLength]).toEqual([200, TOTAL]);
+    expect((await fetch(lease.url, { headers: { range: 'bytes=1000-' } })).status).toBe(416);
+    expect((await fetch(new URL('/other', lease.url))).status).toBe(404);
+    expect((await fetch(lease.url, { method: 'POST' })).status).toBe(405);
+    expect(lease.failure()).toBeUndefined();
+    lease.close();
+    expect((await fetch(lease.url)).status).toBe(404);
+  });
+
+  it('remembers what went wrong upstream', async () => {
+    gateway = await startGateway({ randomToken: () => 'token' });
+    const lease = gateway.lease(
+      readerOf(
+        sourceOf(() => {
+          throw new MillraceError('SOURCE_MISSING', 'gone');
+        }),
+      ),
+    );
+    expect((await fetch(lease.url)).status).toBe(502);
+    expect(lease.failure()).toMatchObject({ code: 'SOURCE_MISSING' });
+  });
+
+  it('reads ranges as RFC 9110 has them', () => {
+    expect(requestedRange('bytes=0-', 10)).toEqual({ start: 0, end: 9 });
+    expect(requestedRange('bytes=3-400', 10)).toEqual({ start: 3, end: 9 });
+    expect(requestedRange('bytes=10-', 10)).toBe('outside');
+    expect(requestedRange('bytes=-5', 10)).toBeUndefined();
+    expect(requestedRange(undefined, 10)).toBeUndefined();
+  });
+});
