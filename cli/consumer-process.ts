@@ -22,8 +22,13 @@ export interface ConsumerProcess {
 
 const STOP_GRACE_MS = 25_000;
 
+export interface ConsumerOptions {
+  /** How long one poll is held open; a stop waits for the poll that is under way. */
+  readonly waitTimeSeconds?: number;
+}
+
 /** Resolves once it receives. Throws where the settings are not right, or the bucket cannot hold claims. */
-export async function startConsumer(config: Config, log: Logger): Promise<ConsumerProcess> {
+export async function startConsumer(config: Config, log: Logger, options: ConsumerOptions = {}): Promise<ConsumerProcess> {
   const { MILLRACE_QUEUE_URL: queueUrl } = requireVariables(config, ['MILLRACE_QUEUE_URL', 'RUNPOD_ENDPOINT', 'RUNPOD_API_KEY']);
   const reconciler = createReconciler(config, log);
   const { store, layout } = reconciler;
@@ -58,6 +63,7 @@ export async function startConsumer(config: Config, log: Logger): Promise<Consum
     }),
     log,
     stopTimeoutMs: STOP_GRACE_MS,
+    ...(options.waitTimeSeconds === undefined ? {} : { waitTimeSeconds: options.waitTimeSeconds }),
   });
   const watch = createBucketWatch({
     consumers: [consumer],

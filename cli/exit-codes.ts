@@ -24,6 +24,7 @@ export function exitCodeOf({ code, retryable }: MillraceError): ExitCode {
   switch (code) {
     case 'CONFIG_INVALID':
     case 'FFMPEG_MISSING':
+    case 'GPU_REQUIRED':
     case 'CONDITIONAL_CREATE_UNSUPPORTED':
     case 'RUN_UNAUTHORIZED':
     case 'STORE_FORBIDDEN':

@@ -38,16 +38,17 @@ export function chooseEnvironment(env: Environment, dataDir: string): ChosenEnvi
   return local === null ? { env } : { env: { ...env, ...local }, local: dataDir };
 }
 
-const isSet = (value: string | undefined): boolean => value !== undefined && value.trim() !== '';
+/** Empty values count as absent. */
+export const isSet = (value: string | undefined): boolean => value !== undefined && value.trim() !== '';
 
 function readLocalEnvironment(dataDir: string): Readonly<Record<string, string>> | null {
-  let text: string;
+  let json: unknown;
   try {
-    text = readFileSync(join(dataDir, FILE), 'utf8');
+    json = JSON.parse(readFileSync(join(dataDir, FILE), 'utf8'));
   } catch {
     return null;
   }
-  const parsed = LocalEnvironment.safeParse(JSON.parse(text));
+  const parsed = LocalEnvironment.safeParse(json);
   return parsed.success && isRunning(parsed.data.pid) ? parsed.data.environment : null;
 }
 

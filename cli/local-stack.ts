@@ -12,11 +12,12 @@ import { startQueue } from '../local/queue/queue.ts';
 import type { Logger } from '../log.ts';
 import { startConsumer } from './consumer-process.ts';
 import { removeLocalEnvironment, writeLocalEnvironment } from './local-environment.ts';
+import { choosePorts, rememberPorts } from './local-ports.ts';
 import { startWorkerPool } from './worker-pool.ts';
 
 export interface LocalStackOptions {
   readonly dataDir: string;
-  /** The bucket's; the queue's and the endpoint's are the next two. 0 picks free ones. */
+  /** The bucket's; the queue's and the endpoint's are the next two. 0 picks free ones, and the same the next time. */
   readonly port: number;
   readonly workers: number;
   /** False leaves consuming to a `millrace consume` of its own. */
@@ -58,6 +59,10 @@ const REGION = 'us-east-1';
 const QUEUE = 'millrace';
 const DEAD_LETTER_QUEUE = 'millrace-dead-letters';
 const MAX_RECEIVE_COUNT = 5;
+/** Polling this machine costs nothing, and Ctrl-C waits for the poll that is under way. */
+const LOCAL_POLL_SECONDS = 1;
+/** A run is given to another worker after three missed pings: soon, where a killed `millrace dev` is started again. */
+const LOCAL_PING_INTERVAL_MS = 4_000;
 /** Longer than the queue's: a dead letter keeps the time of its first sending. */
 const DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600;
 const QUEUE_RETENTION_SECONDS = 4 * 24 * 3600;
@@ -71,27 +76,39 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     removeLocalEnvironment(dataDir);
     for (const stopPart of stops.splice(0).reverse()) await stopPart();
   };
-  const portOf = (part: number) => (options.port === 0 ? 0 : options.port + part);
   try {
+    const ports = await choosePorts(dataDir, options.port);
     const keys = readKeys(dataDir);
     const signing = { accessKeyId: keys.accessKeyId, secretAccessKey: keys.secretAccessKey, region: REGION };
-    const queue = await startQueue({ dataDir: join(dataDir, 'queue'), port: portOf(1), ...signing, log });
+    const queue = await startQueue({ dataDir: join(dataDir, 'queue'), port: ports.queue, ...signing, log });
     stops.push(() => queue.close());
     const { queueUrl, queueArn, deadLetterUrl } = await createQueues(queue.endpoint, signing);
     const bucketFolder = join(dataDir, 'bucket', LOCAL_BUCKET);
     const deliver = (arn: string, body: string) => queue.sendToArn(arn, body);
     const bucket = await startBucket({
       dataDir: join(dataDir, 'bucket'),
-      port: portOf(0),
+      port: ports.bucket,
       ...signing,
       buckets: [LOCAL_BUCKET],
       deliver,
       log,
     });
     stops.push(() => bucket.close());
-    await notifyQueue(bucket.endpoint, signing, queueArn);
-    const endpoint = await startEndpoint({ dataDir: join(dataDir, 'runpod'), port: portOf(2), apiKey: keys.apiKey, log });
+    await notifyQueue(bucket.endpoint, signing, queueArn, `${readConfig(env).MILLRACE_PIPELINES_PREFIX}/`);
+    const endpoint = await startEndpoint({
+      dataDir: join(dataDir, 'runpod'),
+      port: ports.endpoint,
+      apiKey: keys.apiKey,
+      pingIntervalMs: LOCAL_PING_INTERVAL_MS,
+      log,
+    });
     stops.push(() => endpoint.close());
+
+    await rememberPorts(dataDir, {
+      bucket: portOf(bucket.endpoint),
+      queue: portOf(queue.endpoint),
+      endpoint: portOf(endpoint.endpoint),
+    });
 
     const description: StackDescription = {
       bucket: { name: LOCAL_BUCKET, endpoint: bucket.endpoint, ...signing },
@@ -109,7 +126,9 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     });
     stops.push(() => pool.stop());
     if (options.consume) {
-      const consumer = await startConsumer(readConfig({ ...env, ...environment }), log);
+      const consumer = await startConsumer(readConfig({ ...env, ...environment }), log, {
+        waitTimeSeconds: LOCAL_POLL_SECONDS,
+      });
       stops.push(() => consumer.stop());
     }
     await writeLocalEnvironment(dataDir, environment);
@@ -136,6 +155,8 @@ function readKeys(dataDir: string): Keys {
   }
 }
 
+const portOf = (origin: string): number => Number(new URL(origin).port);
+
 const random = (bytes: number): string => randomBytes(bytes).toString('hex');
 
 interface Signing {
@@ -161,7 +182,12 @@ async function createQueues(endpoint: string, { region, ...credentials }: Signin
 }
 
 /** The same configuration that a deployment on AWS needs: both kinds of event, and the prefix with its slash. */
-async function notifyQueue(endpoint: string, { region, ...credentials }: Signing, queueArn: string): Promise<void> {
+async function notifyQueue(
+  endpoint: string,
+  { region, ...credentials }: Signing,
+  queueArn: string,
+  prefix: string,
+): Promise<void> {
   const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
   await client.send(
     new PutBucketNotificationConfigurationCommand({
@@ -172,7 +198,7 @@ async function notifyQueue(endpoint: string, { region, ...credentials }: Signing
             Id: 'millrace',
             QueueArn: queueArn,
             Events: ['s3:ObjectCreated:*', 's3:ObjectRemoved:*'],
-            Filter: { Key: { FilterRules: [{ Name: 'prefix', Value: 'pipelines/' }] } },
+            Filter: { Key: { FilterRules: [{ Name: 'prefix', Value: prefix }] } },
           },
         ],
       },

@@ -1,7 +1,8 @@
 /** What every command that works with a deployment begins with: its settings, its logger, its terminal, its signals. */
 import { type Config, readConfig, VARIABLES } from '../config.ts';
+import { MillraceError } from '../errors.ts';
 import { createLogger, type Logger } from '../log.ts';
-import { chooseEnvironment } from './local-environment.ts';
+import { chooseEnvironment, isSet } from './local-environment.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -18,7 +19,17 @@ export function openSession(name: string): Session {
   const terminal = createTerminal(process.stdout, process.stderr);
   const { env, local } = chooseEnvironment(process.env, dataDir(process.env));
   if (local !== undefined) terminal.note(`using the running millrace dev (${local})`);
+  else if (!DEPLOYMENT_VARIABLES.some((variable) => isSet(env[variable]))) throw nothingToWorkWith();
   return { ...sessionOf(name, env), terminal };
+}
+
+/** Without any of these the defaults alone would send a command to a bucket that is nobody's. */
+const DEPLOYMENT_VARIABLES = ['VIDEOS_BUCKET', 'S3_ENDPOINT_URL', 'HMAC_KEY', 'AWS_ACCESS_KEY_ID'] as const;
+
+function nothingToWorkWith(): MillraceError {
+  return new MillraceError('CONFIG_INVALID', 'No `millrace dev` is running here, and the environment names no deployment.', {
+    fix: `Start \`millrace dev\` in this folder, or set ${DEPLOYMENT_VARIABLES.join(', ')}, …; the README has a table.`,
+  });
 }
 
 /** For commands that take the environment as it is. Throws CONFIG_INVALID. */

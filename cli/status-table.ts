@@ -3,9 +3,8 @@ import { countItems, jobState, type StageCounts } from '../pipeline/job-state.ts
 import type { Plan, PlannedStage } from '../pipeline/plan-types.ts';
 import { bar, formatTable, type Style, type Terminal } from './terminal.ts';
 
-export function statusTable(plan: Plan, { style }: Pick<Terminal, 'style'>): string[] {
-  const rows = plan.stages.map((stage) => stageRow(stage, style));
-  return formatTable(rows);
+export function statusTable({ stages }: Pick<Plan, 'stages'>, terminal: Pick<Terminal, 'style'>): string[] {
+  return formatTable(stages.map((stage) => statusRow(stage, terminal)));
 }
 
 /** Everything that somebody must see to, one line each. */
@@ -17,7 +16,11 @@ export function statusNotes({ stages, problems }: Plan, { style }: Pick<Terminal
   ];
 }
 
-function stageRow(stage: PlannedStage, style: Terminal['style']): string[] {
+/** A stage's name, its bar, its count, and what there is to say about it. */
+export function statusRow(
+  stage: PlannedStage,
+  { style }: Pick<Terminal, 'style'>,
+): [name: string, bar: string, count: string, detail: string] {
   const counts = countItems(stage);
   if (stage.phase === 'off')
     return [style('dim', stage.name), style('dim', bar(0)), style('dim', 'off'), style('dim', stage.why)];

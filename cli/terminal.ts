@@ -26,13 +26,16 @@ export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
     style: (style, text) => styleText(style, text, { stream: stdout }),
     isLive,
     redraw(lines) {
-      const width = stdout.columns ?? 80;
+      // A terminal that was never told its size says 0.
+      const width = stdout.columns || DEFAULT_COLUMNS;
       const up = drawnLines === 0 ? '' : `\u001b[${drawnLines}A`;
       stdout.write(`${up}\u001b[J${lines.map((line) => `${cut(line, width)}\n`).join('')}`);
       drawnLines = lines.length;
     },
   };
 }
+
+const DEFAULT_COLUMNS = 80;
 
 /** A line that wrapped would be drawn over wrongly. */
 function cut(line: string, width: number): string {

@@ -40,7 +40,8 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
     );
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'worker'], {
       env: { ...inherited, ...options.environment(workerId) },
-      stdio: ['ignore', 'ignore', 'pipe'],
+      // The channel carries nothing: it closes when this process is gone, however it went, and the worker ends with it.
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       // A Ctrl-C in the terminal must not reach the workers: they are stopped in order.
       detached: true,
     });

@@ -21,6 +21,7 @@ export async function serveRunpod(config: Config, env: Environment, log: Logger,
   }
   const environment = parseWorkerEnvironment(env);
   const runner = await createRunner(config, log, environment);
+  announceCapabilities(runner, log);
   try {
     const { reason, exitCode, answeredJobs } = await runWorker({
       environment,
@@ -53,7 +54,7 @@ async function createRunner(config: Config, log: Logger, environment?: WorkerEnv
       ...(config.FFPROBE_PATH === undefined ? {} : { ffprobePath: config.FFPROBE_PATH }),
     });
     log.info({ ffmpeg: tools.version, origin: tools.origin }, 'found ffmpeg');
-    return createTaskRunner({
+    const runner = createTaskRunner({
       tools,
       workDir: config.MILLRACE_WORK_DIR ?? join(tmpdir(), 'millrace'),
       ...(config.MILLRACE_FONTS_DIR === undefined ? {} : { fontsDir: config.MILLRACE_FONTS_DIR }),
@@ -62,14 +63,37 @@ async function createRunner(config: Config, log: Logger, environment?: WorkerEnv
       ...publicBase(config),
       allowHosts: config.HTTP_ALLOW_HOSTS,
       timeLimitSeconds: config.MILLRACE_TASK_TIME_LIMIT_SECONDS,
+      diskQuotaBytes: config.MILLRACE_TASK_DISK_QUOTA_BYTES,
+      masterCacheBytes: config.MILLRACE_MASTER_CACHE_BYTES,
       log,
       ...(environment === undefined ? {} : { workerId: environment.workerId }),
     });
+    if (config.MILLRACE_REQUIRE_GPU) await requireGpu(runner);
+    return runner;
   } catch (thrown) {
     const error = asMillraceError(thrown);
     if (environment !== undefined) await reportUnhealthy(environment, error.code, error.message);
     throw error;
   }
+}
+
+/** Throws GPU_REQUIRED where no GPU has proved that it can encode, with the reason. */
+async function requireGpu(runner: TaskRunner): Promise<void> {
+  const { h264Nvenc } = await runner.capabilities();
+  if (h264Nvenc.available) return;
+  await runner.close();
+  throw new MillraceError('GPU_REQUIRED', `MILLRACE_REQUIRE_GPU is set, but NVENC does not work here: ${h264Nvenc.reason}.`, {
+    fix: 'Choose a GPU with an encoder (L4, L40S, RTX 4090; not A100, H100 or H200), or unset MILLRACE_REQUIRE_GPU.',
+  });
+}
+
+/** Beside the first poll for work: a cold worker must not sit for seconds before it asks for any. */
+function announceCapabilities(runner: TaskRunner, log: Logger): void {
+  runner.capabilities().then(
+    (capabilities) => log.info({ capabilities }, 'found out what the GPU can do'),
+    // The worker ended before.
+    () => undefined,
+  );
 }
 
 function publicBase({ R2_PUBLIC_BASE_URL: baseUrl, R2_PUBLIC_BUCKET: bucket }: Config) {

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { createLogger } from '../../log.ts';
 import { type LocalStack, startLocalStack } from '../local-stack.ts';
+import { wholeNumber } from '../number-argument.ts';
 import { aborted, dataDir, openOwnSession, stopSignal } from '../session.ts';
 
 /** The bucket's; the queue and the endpoint take the next two. */
@@ -22,10 +23,10 @@ export function addDev(program: Command): void {
     .option(
       '--port <n>',
       'the port of the bucket; queue and endpoint take the next two; 0 picks free ones',
-      number(0, 65_533),
+      wholeNumber(0, 65_533),
       DEFAULT_PORT,
     )
-    .option('--workers <n>', 'how many worker processes', number(0, 64), DEFAULT_WORKERS)
+    .option('--workers <n>', 'how many worker processes', wholeNumber(0, 64), DEFAULT_WORKERS)
     .option('--no-consumer', 'without a consumer: start `millrace consume` yourself')
     .option('--json', 'print one line of JSON once everything is ready')
     .addHelpText(
@@ -48,14 +49,6 @@ Examples:
       await aborted(signal);
       await stack.stop();
     });
-}
-
-function number(least: number, most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}`);
-  };
 }
 
 function welcome({ description: { bucket, queue, runpod }, bucketFolder }: LocalStack): string[] {

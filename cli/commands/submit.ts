@@ -44,12 +44,17 @@ Examples:
 function refuseTwice(files: readonly JobFile[]): void {
   const paths = new Map<string, string>();
   for (const { path, key } of files) {
-    const other = paths.get(key);
+    const place = placeOf(key);
+    const other = paths.get(place);
     if (other !== undefined)
-      throw new MillraceError('USAGE', `${other} and ${path} would both become ${key}`, { fix: 'Name one of them KEY=FILE.' });
-    paths.set(key, path);
+      throw new MillraceError('USAGE', `${other} and ${path} would both become ${place}`, { fix: 'Name one of them KEY=FILE.' });
+    paths.set(place, path);
   }
 }
+
+/** Of these the job takes one, whatever its type: master.m4a beside master.wav would only become a problem object. */
+const placeOf = (key: string): string =>
+  key.replace(/^(inputs\/(?:audio\/master|video\/source|image\/presenter))\.[^./]+$/, '$1.*');
 
 /** Throws for a file that cannot be read, and for a manifest that would only become a problem object. */
 async function check({ path, key }: JobFile, limits: Parameters<typeof checkManifest>[2]): Promise<void> {

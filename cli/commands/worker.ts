@@ -1,10 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { isRunpodWorker } from '../../runpod/worker.ts';
+import { EXIT } from '../exit-codes.ts';
 import { openOwnSession, stopSignal } from '../session.ts';
 import { runOneJob, serveRunpod } from '../worker-process.ts';
 
 const TEST_INPUT_FILE = 'test_input.json';
+/** What still runs then has lost its bucket: it is not worth waiting for. */
+const ORPHAN_GRACE_MS = 5_000;
 
 export function addWorker(program: Command): void {
   program
@@ -22,6 +25,7 @@ Examples:
     .action(async ({ test_input: given }: { test_input?: string }) => {
       const { config, env, log, terminal } = openOwnSession('worker');
       const signal = stopSignal();
+      endWithParent();
       const testInput = given ?? (isRunpodWorker(env) ? undefined : readTestInput());
       if (testInput === undefined) {
         process.exitCode = await serveRunpod(config, env, log, signal);
@@ -31,6 +35,19 @@ Examples:
       terminal.print(answerLine);
       process.exitCode = exitCode;
     });
+}
+
+/**
+ * `millrace dev` starts its workers with a channel that closes when it is gone, even killed. Without this they would
+ * ask a dead endpoint for jobs for ever, or a later `millrace dev` under the names of its own workers.
+ */
+function endWithParent(): void {
+  if (process.channel === undefined) return;
+  process.once('disconnect', () => {
+    process.kill(process.pid, 'SIGTERM');
+    setTimeout(() => process.exit(EXIT.failed), ORPHAN_GRACE_MS).unref();
+  });
+  process.channel?.unref();
 }
 
 function readTestInput(): string | undefined {
