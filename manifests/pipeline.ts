@@ -40,6 +40,7 @@ export const StageInput = z
             "A key inside the job's folder; one * in its last part matches any text, and exactly one object may match.",
           examples: ['inputs/audio/master.*', 'inputs/subtitles/${manifest.language}.ass'],
         }),
+        many: z.literal(true).optional().describe('Every object that matches, as a list in the order of their keys: fonts/*.'),
         optional: z.boolean().optional().describe('Use it where it is there; do not wait for it.'),
         when: Reference.optional().describe('Wanted only where this reference is true, such as ${manifest.subtitles}.'),
       }),

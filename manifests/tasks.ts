@@ -89,6 +89,8 @@ export const DownsamplingParameters = z
   .meta(DESTINATIONS);
 export type DownsamplingParameters = z.infer<typeof DownsamplingParameters>;
 
+const MAX_FONTS = 32;
+
 const encodingNames = { id: z.string().min(1), language: z.string().min(1), subtitles: z.boolean().default(false) };
 
 export const EncodingUriParameters = z
@@ -97,6 +99,11 @@ export const EncodingUriParameters = z
     input_video_uri: InputUri,
     input_audio_uri: InputUri,
     subtitles_uri: InputUri.optional(),
+    fonts_uris: z
+      .array(InputUri, { error: 'expected an array of URIs' })
+      .max(MAX_FONTS, { error: `expected at most ${MAX_FONTS} URIs` })
+      .optional()
+      .describe('Fonts for the subtitles (TrueType or OpenType), beside those of the worker.'),
     ...videoOutput,
     ...context,
   })

@@ -1,5 +1,5 @@
 /** One run from claims to its record: the only place where attempts are claimed and RunPod is asked to work. */
-import { asMillraceError, type MillraceError } from '../errors.ts';
+import { asMillraceError, type MillraceError, withoutSecrets } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Claim, Run, WaitingNote } from '../manifests/state.ts';
 import type { Dispatcher, DispatchOutcome } from './dispatcher.ts';
@@ -162,7 +162,7 @@ async function holdBack(
   notBeforeMs: number,
   reason: string,
 ): Promise<void> {
-  const note: WaitingNote = { version: 1, job, reason, not_before: new Date(notBeforeMs).toISOString() };
+  const note: WaitingNote = { version: 1, job, reason: withoutSecrets(reason), not_before: new Date(notBeforeMs).toISOString() };
   await store.put(layout.waitingKey(job, notBeforeMs, randomId()), JSON.stringify(note), { contentType: 'application/json' });
 }
 

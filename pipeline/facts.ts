@@ -14,7 +14,9 @@ import type { ListingSource } from './take-listing.ts';
 export const MARK = 'fingerprint';
 
 /** How many facts of each kind one process remembers; the oldest go first. A fact is asked for again when it is gone. */
-const MAX_REMEMBERED = { documents: 256, marks: 200_000, failures: 50_000 };
+const MAX_REMEMBERED: RememberedFacts = { documents: 256, marks: 200_000, failures: 50_000 };
+
+export type RememberedFacts = Readonly<Record<'documents' | 'marks' | 'failures', number>>;
 const FETCHES_AT_ONCE = 16;
 
 /** Facts are bound to a version, so they never go stale; keys hold the job too. */
@@ -35,7 +37,7 @@ export interface FetchedFacts extends Facts {
   readonly failures: ReadonlyMap<string, ResultError>;
 }
 
-export function createFactStore({ store, layout }: ListingSource): FactStore {
+export function createFactStore({ store, layout }: ListingSource, remembered: RememberedFacts = MAX_REMEMBERED): FactStore {
   const documents = new Map<string, Parsed<unknown>>();
   const marks = new Map<string, string | null>();
   const failures = new Map<string, ResultError>();
@@ -44,7 +46,7 @@ export function createFactStore({ store, layout }: ListingSource): FactStore {
     const found = await store.get(layout.jobKey(job, object.key), { ifMatch: object.etag, ...signalled(signal) });
     if (found === null) throw changed(object);
     const document = parseJson(await text(found.body));
-    remember(documents, `${job}/${versionId(object)}`, document, MAX_REMEMBERED.documents);
+    remember(documents, `${job}/${versionId(object)}`, document, remembered.documents);
     return document;
   }
 
@@ -52,7 +54,7 @@ export function createFactStore({ store, layout }: ListingSource): FactStore {
     const found = await store.head(layout.jobKey(job, object.key), signal);
     if (found === null || found.etag !== object.etag) throw changed(object);
     const mark = found.metadata[MARK] ?? null;
-    remember(marks, `${job}/${versionId(object)}`, mark, MAX_REMEMBERED.marks);
+    remember(marks, `${job}/${versionId(object)}`, mark, remembered.marks);
     return mark;
   }
 
@@ -60,7 +62,7 @@ export function createFactStore({ store, layout }: ListingSource): FactStore {
     const found = await store.get(layout.resultKey(job, name, 'failed'), signalled(signal));
     const parsed = found === null ? null : parseDocument(FailedResult, await text(found.body));
     const error = parsed?.ok === true ? parsed.value.error : UNREADABLE;
-    remember(failures, `${job}/${attemptId(name)}`, error, MAX_REMEMBERED.failures);
+    remember(failures, `${job}/${attemptId(name)}`, error, remembered.failures);
     return error;
   }
 

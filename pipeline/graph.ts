@@ -4,7 +4,7 @@ import type { FieldError } from '../manifests/field-errors.ts';
 import type { Rejected } from '../manifests/parse.ts';
 import type { Pipeline, Stage } from '../manifests/pipeline.ts';
 import { isPerItem } from './plan-inputs.ts';
-import { REFERENCE_ROOTS, referencesIn } from './references.ts';
+import { brokenReferencesIn, REFERENCE_ROOTS, referencesIn } from './references.ts';
 
 export interface GraphStage extends Stage {
   readonly name: string;
@@ -21,7 +21,7 @@ export type GraphOutcome = { readonly ok: true; readonly graph: Graph } | Reject
 /** Checks what one stage's schema cannot see: references, fan-in on stages that are there, no cycles. */
 export function createGraph(pipeline: Pipeline): GraphOutcome {
   const stages = Object.entries(pipeline.stages).map(([name, stage]): GraphStage => ({ ...stage, name }));
-  const errors = stages.flatMap((stage) => [...inputErrors(stage, pipeline), ...referenceErrors(stage)]);
+  const errors = stages.flatMap((stage) => [...inputErrors(stage, pipeline), ...referenceErrors(stage), ...legacyErrors(stage)]);
   if (errors.length > 0) return rejected(errors);
   const ordered = inDependencyOrder(stages);
   if (!ordered.ok) {
@@ -64,11 +64,14 @@ function referenceErrors(stage: GraphStage): FieldError[] {
     places.push([`inputs.${name}.key`, input.key, ['job', 'manifest', 'index', 'item']]);
     places.push([`inputs.${name}.when`, input.when, ['manifest']]);
   }
-  return places.flatMap(([field, template, roots]) =>
-    referencesIn(template).flatMap((reference) => {
+  return places.flatMap(([field, template, roots]) => {
+    const place = `stages.${stage.name}.${field}`;
+    const broken = brokenReferencesIn(template).map((text) =>
+      error(place, 'references such as ${manifest.language}', shown(text)),
+    );
+    const unknown = referencesIn(template).flatMap((reference) => {
       const found = `\${${reference}}`;
       const [root, second] = reference.split('.');
-      const place = `stages.${stage.name}.${field}`;
       if (root === undefined || !roots.includes(root)) return [error(place, `references to ${roots.join(', ')}`, found)];
       if (root === 'inputs' && (second === undefined || !Object.hasOwn(stage.inputs ?? {}, second))) {
         return [error(place, `an input of this stage (${Object.keys(stage.inputs ?? {}).join(', ') || 'it has none'})`, found)];
@@ -77,8 +80,19 @@ function referenceErrors(stage: GraphStage): FieldError[] {
       if ((root === 'item' || root === 'index') && stage.for_each === undefined)
         return [error(place, 'a stage with for_each', found)];
       return [];
-    }),
-  );
+    });
+    return [...broken, ...unknown];
+  });
+}
+
+const MAX_SHOWN_CHARACTERS = 80;
+const shown = (text: string): string => JSON.stringify(text.slice(0, MAX_SHOWN_CHARACTERS));
+
+/** The legacy form reads and writes any bucket by its name, and never the output that the stage promises. */
+function legacyErrors(stage: GraphStage): FieldError[] {
+  if (stage.task !== 'ENCODING' || stage.parameters?.bucket === undefined) return [];
+  const place = `stages.${stage.name}.parameters.bucket`;
+  return [error(place, 'nothing here (name input_video_uri and input_audio_uri instead)', 'the legacy form of ENCODING')];
 }
 
 type Ordered = { readonly ok: true; readonly stages: GraphStage[] } | { readonly ok: false; readonly cycle: readonly string[] };
@@ -110,41 +124,51 @@ function inDependencyOrder(stages: readonly GraphStage[]): Ordered {
   return { ok: true, stages: ordered };
 }
 
-/** True where an output of `upstream` may be an input of `stage`. */
+/** True where an output of `upstream` may be an input of `stage`, or is its manifest. */
 function feeds(upstream: GraphStage, stage: GraphStage): boolean {
+  if (stage.manifest?.keys.includes(upstream.output) === true) return true;
   return Object.values(stage.inputs ?? {}).some((input) =>
     'stage' in input ? input.stage === upstream.name : mayMeet(input.key, upstream.output),
   );
 }
 
-const ANYTHING = Symbol('anything');
-type Token = string | typeof ANYTHING;
+/** What stands for any text in a pattern. */
+const WILD = /\$\{[^}]*\}|\*/;
 
-/** True where some key matches both patterns, `*` and `${…}` standing for any text. */
-function mayMeet(a: string, b: string): boolean {
-  const left = tokens(a);
-  const right = tokens(b);
-  // reachable[j]: the tokens of `left` seen so far can spell the same text as the first j tokens of `right`.
-  const literals = right.findIndex((token) => token !== ANYTHING);
-  let reachable = Array.from({ length: right.length + 1 }, (_, j) => literals < 0 || j <= literals);
-  for (const token of left) {
-    const next: boolean[] = [];
-    for (let j = 0; j <= right.length; j += 1) {
-      const other = right[j - 1];
-      const skipsThis = token === ANYTHING && (reachable[j] === true || next[j - 1] === true);
-      const skipsOther = other === ANYTHING && (next[j - 1] === true || reachable[j] === true);
-      const same = reachable[j - 1] === true && other !== undefined && token === other;
-      next.push(skipsThis || skipsOther || same);
-    }
-    reachable = next;
-  }
-  return reachable.at(-1) === true;
+/**
+ * True where some key matches both patterns, `*` and `${…}` standing for any text. Where both have such a place only their ends can
+ * keep them apart: whatever lies between can be spelt out one after the other.
+ */
+export function mayMeet(a: string, b: string): boolean {
+  const left = a.split(WILD);
+  const right = b.split(WILD);
+  if (left.length === 1) return isSpelling(a, right);
+  if (right.length === 1) return isSpelling(b, left);
+  return startTogether(left[0], right[0]) && endTogether(left.at(-1), right.at(-1));
 }
 
-function tokens(pattern: string): Token[] {
-  return pattern
-    .split(/(\$\{[^}]*\}|\*)/)
-    .flatMap((part): Token[] => (part === '*' || part.startsWith('${') ? [ANYTHING] : [...part]));
+/** True where `text` has the parts of a pattern in their order, from its first character to its last. */
+function isSpelling(text: string, parts: readonly string[]): boolean {
+  const [first = '', ...others] = parts;
+  const last = others.pop();
+  if (last === undefined) return text === first;
+  if (!text.startsWith(first) || !text.endsWith(last)) return false;
+  const end = text.length - last.length;
+  let at = first.length;
+  for (const part of others) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at <= end;
+}
+
+function startTogether(a = '', b = ''): boolean {
+  return a.startsWith(b) || b.startsWith(a);
+}
+
+function endTogether(a = '', b = ''): boolean {
+  return a.endsWith(b) || b.endsWith(a);
 }
 
 function error(field: string, expected: string, found: string): FieldError {

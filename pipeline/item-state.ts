@@ -89,10 +89,12 @@ function markedOutput(output: ObjectInfo, item: ItemFacts, wanted: WantedAttempt
  * Without marks the times decide: an output is the newest run's if it is no older than that run's claim. Two runs at
  * once can be mistaken for each other here, which is why outputs of our own worker carry marks.
  */
-function unmarkedOutput(output: ObjectInfo, { history }: ItemFacts, wanted: WantedAttempts): ItemState | 'outdated' {
+function unmarkedOutput(output: ObjectInfo, item: ItemFacts, wanted: WantedAttempts): ItemState | 'outdated' {
+  const { history } = item;
   if (history.claims.length === 0 && history.results.length === 0) return { kind: 'done', ownerMade: true };
-  if (wanted.succeeded.some(({ lastModifiedMs }) => lastModifiedMs >= output.lastModifiedMs))
-    return { kind: 'done', ownerMade: false };
+  const noOlder = wanted.succeeded.some(({ lastModifiedMs }) => lastModifiedMs >= output.lastModifiedMs);
+  // RunPod may carry a run out twice: a newer output is the same run's, or its owner's, unless another fingerprint was at work.
+  if (noOlder || (wanted.succeeded.length > 0 && !otherFingerprintKnown(item))) return { kind: 'done', ownerMade: false };
   const open = wanted.open.at(-1);
   return open !== undefined && output.lastModifiedMs >= open.lastModifiedMs
     ? { kind: 'landed', attempt: open.attempt }

@@ -1,5 +1,6 @@
 /** Plans one job: takes the listing, chooses the graph, and fetches facts until the plan needs no more. */
 import { MillraceError } from '../errors.ts';
+import { fieldError } from '../manifests/field-errors.ts';
 import { type Parsed, parseValue } from '../manifests/parse.ts';
 import { Pipeline } from '../manifests/pipeline.ts';
 import type { FactStore, FetchedFacts } from './facts.ts';
@@ -106,8 +107,13 @@ function chooseGraph(graph: Graph, snapshot: Snapshot, settings: PlanSettings): 
   for (const { name, endpoint } of outcome.value.stages) {
     if (endpoint === undefined || settings.endpoints.includes(endpoint)) continue;
     const known = settings.endpoints.join(', ') || 'none is named';
-    const text = `stages.${name}.endpoint: expected an endpoint that the settings name (${known}), found ${JSON.stringify(endpoint)}`;
-    addProblem(context, 'ENDPOINT_NOT_ALLOWED', [own], `pipeline.json: ${text}`, {
+    const error = fieldError(
+      `stages.${name}.endpoint`,
+      `an endpoint that the settings name (${known})`,
+      JSON.stringify(endpoint),
+    );
+    addProblem(context, 'ENDPOINT_NOT_ALLOWED', [own], `pipeline.json: ${error.text}`, {
+      errors: [error],
       fix: 'Ask the operator to name it in MILLRACE_ENDPOINTS.',
     });
     return stop();

@@ -5,6 +5,7 @@ import type { FieldError } from '../manifests/field-errors.ts';
 import type { Parsed } from '../manifests/parse.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import { digestOf } from './fingerprint.ts';
+import type { GraphStage } from './graph.ts';
 import type { AttemptName } from './layout.ts';
 import type { LandedAttempt, PlannedProblem, PlannedStage, PlanSettings } from './plan-types.ts';
 import { type Snapshot, versionId, versionOf } from './snapshot.ts';
@@ -21,6 +22,8 @@ export interface Producer {
 export interface PlanContext {
   readonly snapshot: Snapshot;
   readonly settings: PlanSettings;
+  /** The graph's stages, in dependency order. */
+  readonly stages: readonly GraphStage[];
   /** By output key, for the stages walked so far. */
   readonly producers: Map<string, Producer>;
   readonly planned: Map<string, PlannedStage>;
@@ -31,10 +34,11 @@ export interface PlanContext {
   readonly landed: LandedAttempt[];
 }
 
-export function createContext(snapshot: Snapshot, settings: PlanSettings): PlanContext {
+export function createContext(snapshot: Snapshot, settings: PlanSettings, stages: readonly GraphStage[] = []): PlanContext {
   return {
     snapshot,
     settings,
+    stages,
     producers: new Map(),
     planned: new Map(),
     problems: [],
@@ -43,6 +47,22 @@ export function createContext(snapshot: Snapshot, settings: PlanSettings): PlanC
     failures: [],
     landed: [],
   };
+}
+
+/**
+ * What an object enters a fingerprint by: its own version where a person wrote it, its producer's fingerprint where a stage made
+ * it. Where that stage is off by now (its manifest was deleted, say) the writer's mark still tells; `null` where it must be read
+ * first.
+ */
+export function inputVersion(context: PlanContext, object: ObjectInfo): string | null {
+  const producer = context.producers.get(object.key);
+  if (producer !== undefined) return producer.fingerprint ?? versionOf(object);
+  const mark = context.snapshot.facts.marks.get(versionId(object));
+  if (mark === undefined) {
+    context.marks.set(object.key, object);
+    return null;
+  }
+  return mark ?? versionOf(object);
 }
 
 export interface ProblemDetails {

@@ -3,7 +3,7 @@ import type { StageInput } from '../manifests/pipeline.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import { digestOf } from './fingerprint.ts';
 import type { GraphStage } from './graph.ts';
-import { addProblem, type PlanContext } from './plan-context.ts';
+import { addProblem, inputVersion, type PlanContext, type Producer } from './plan-context.ts';
 import type { ResolvedInput } from './plan-types.ts';
 import { lookUp, type ReferenceScope, substituteText, UnknownReference, wholeReference } from './references.ts';
 import { versionOf } from './snapshot.ts';
@@ -76,7 +76,7 @@ function findInput(context: PlanContext, input: StageInput, scope: ReferenceScop
     if (thrown instanceof UnknownReference) return { kind: 'blocked', why: `${input.key}: ${thrown.message}` };
     throw thrown;
   }
-  return findKey(context, pattern);
+  return input.many === true ? findKeys(context, pattern) : findKey(context, pattern);
 }
 
 const isTrue = (value: unknown): boolean =>
@@ -93,21 +93,51 @@ function findKey(context: PlanContext, pattern: string): Found {
     return { kind: 'blocked', why: `${keys.join(' and ')} both match ${pattern}` };
   }
   if (object === undefined) return missingKey(context, pattern);
+  const version = settledVersion(context, object);
+  return version.kind === 'missing' ? version : { kind: 'there', input: { many: false, objects: [object], version: version.of } };
+}
+
+/** All that match, as a list; what a stage is still making is waited for. */
+function findKeys(context: PlanContext, pattern: string): Found {
+  const objects = matching(context, pattern).toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  if (objects.length === 0) return missingKey(context, pattern);
+  const versions: string[] = [];
+  for (const object of objects) {
+    const version = settledVersion(context, object);
+    if (version.kind === 'missing') return version;
+    versions.push(`${object.key}@${version.of}`);
+  }
+  return { kind: 'there', input: { many: true, objects, version: digestOf(versions) } };
+}
+
+type SettledVersion = { readonly kind: 'settled'; readonly of: string } | Extract<Found, { kind: 'missing' }>;
+
+/** An object that is there may be about to be made anew. */
+function settledVersion(context: PlanContext, object: ObjectInfo): SettledVersion {
   const producer = context.producers.get(object.key);
   if (producer !== undefined && !producer.done) {
-    const why = `${object.key} is being made by ${producer.stage}`;
-    return { kind: 'missing', why, started: true };
+    return { kind: 'missing', why: `${object.key} is being made by ${producer.stage}`, started: true };
   }
-  return { kind: 'there', input: { many: false, objects: [object], version: inputVersion(context, object) } };
+  const version = inputVersion(context, object);
+  if (version === null) return { kind: 'missing', why: `${object.key} must be looked at first`, started: true };
+  return { kind: 'settled', of: version };
 }
 
 /** An object that is not there, but that a stage is about to make, counts as on its way. */
 function missingKey(context: PlanContext, pattern: string): Found {
-  const isMatch = matcher(pattern);
-  for (const [key, producer] of context.producers) {
-    if (isMatch(key)) return { kind: 'missing', why: `${key} is still to be made by ${producer.stage}`, started: !producer.done };
+  const [key, producer] = producerOf(context, pattern) ?? [];
+  if (producer === undefined) return { kind: 'missing', why: `${pattern} is not there`, started: false };
+  return { kind: 'missing', why: `${key} is still to be made by ${producer.stage}`, started: !producer.done };
+}
+
+function producerOf({ producers }: PlanContext, pattern: string): readonly [string, Producer] | undefined {
+  if (!pattern.includes('*')) {
+    // Thousands of items may each ask for one key: going through all producers for each of them would never end.
+    const producer = producers.get(pattern);
+    return producer === undefined ? undefined : [pattern, producer];
   }
-  return { kind: 'missing', why: `${pattern} is not there`, started: false };
+  const isMatch = matcher(pattern);
+  return [...producers].find(([key]) => isMatch(key));
 }
 
 function findFanIn(context: PlanContext, stageName: string): Found {
@@ -123,7 +153,8 @@ function findFanIn(context: PlanContext, stageName: string): Found {
     const object = context.snapshot.objects.get(outputKey);
     if (phase !== 'done' || object === undefined) continue;
     objects.push(object);
-    versions.push(inputVersion(context, object));
+    // Outputs of an external stage have no producer, and carry nobody's mark.
+    versions.push(context.producers.get(outputKey)?.fingerprint ?? versionOf(object));
   }
   if (stage.phase === 'waiting' || objects.length < stage.items.length || objects.length === 0) {
     return {
@@ -135,11 +166,6 @@ function findFanIn(context: PlanContext, stageName: string): Found {
   const many = stage.items.length > 1 || stage.items[0]?.fanOut === true;
   const [only = ''] = versions;
   return { kind: 'there', input: { many, objects, version: many ? digestOf(versions) : only } };
-}
-
-/** What people wrote enters by its own version, what a stage made by its producer's fingerprint. */
-function inputVersion(context: PlanContext, object: ObjectInfo): string {
-  return context.producers.get(object.key)?.fingerprint ?? versionOf(object);
 }
 
 function matching(context: PlanContext, pattern: string): ObjectInfo[] {

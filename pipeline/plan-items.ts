@@ -36,19 +36,27 @@ export function outputKeys(context: PlanContext, { stage, manifest, entries }: I
   const keys: string[] = [];
   const problems: ItemProblem[] = [];
   const own = new Set<string>();
-  const forbidden = new Set(['pipeline.json', 'cancel.json', ...(stage.manifest?.keys ?? [])]);
+  const forbidden = controllingKeys(context, stage);
   for (const [index, item] of entries.entries()) {
     const key = outputKey(stage, { job: context.snapshot.job, index, item, manifest });
     if (typeof key !== 'string') {
       problems.push({ index, ...key });
       continue;
     }
-    const wrong = keyFault(key, own, forbidden, context.producers.get(key)?.stage);
+    // What an external stage waits for may well be fetched by another one.
+    const otherStage = stage.external === true ? undefined : context.producers.get(key)?.stage;
+    const wrong = keyFault(key, own, forbidden, otherStage);
     if (wrong !== null) problems.push({ index, code: 'OUTPUT_NOT_ALLOWED', expected: wrong, found: JSON.stringify(key) });
     own.add(key);
     keys.push(key);
   }
   return problems.length > 0 ? problems : keys;
+}
+
+/** A stage may write a later one's manifest, but neither its own nor an earlier one's: each run would ask for the next, for ever. */
+function controllingKeys({ stages }: PlanContext, stage: GraphStage): ReadonlySet<string> {
+  const upToHere = stages.slice(0, stages.indexOf(stage) + 1);
+  return new Set(['pipeline.json', 'cancel.json', ...upToHere.flatMap(({ manifest }) => manifest?.keys ?? [])]);
 }
 
 function outputKey(stage: GraphStage, scope: ReferenceScope): string | Pick<ItemProblem, 'code' | 'expected' | 'found'> {
@@ -78,9 +86,13 @@ export function planItems(context: PlanContext, source: ItemSource, outputs: rea
   const items: PlannedItem[] = [];
   const dispatch: PlannedDispatch[] = [];
   const problems: ItemProblem[] = [];
-  const shared = { uris: inputUris(context.snapshot, source.inputs), versions: inputVersions(source.stage, source.inputs) };
+  const shared = {
+    uris: inputUris(context.snapshot, source.inputs),
+    versions: inputVersions(source.stage, source.inputs),
+    outputs: new Set(outputs),
+  };
   for (const index of source.entries.keys()) {
-    const planned = planItem(context, source, shared, index, outputs[index] ?? '');
+    const planned = planItemOrRefuse(context, source, shared, index, outputs[index] ?? '');
     if (planned.kind === 'problem') problems.push(planned.problem);
     else {
       items.push(planned.item);
@@ -94,13 +106,24 @@ type PlannedOne =
   | { readonly kind: 'problem'; readonly problem: ItemProblem }
   | { readonly kind: 'item'; readonly item: PlannedItem; readonly dispatch: PlannedDispatch | null };
 
-/** Of the inputs that all items share: a fan-in over thousands is gone through once, not once per item. */
-interface SharedInputs {
+/** What all items share: a fan-in over thousands is gone through once, not once per item. */
+interface SharedByItems {
   readonly uris: Readonly<Record<string, unknown>>;
   readonly versions: readonly (readonly [string, string])[];
+  readonly outputs: ReadonlySet<string>;
 }
 
-function planItem(context: PlanContext, source: ItemSource, shared: SharedInputs, index: number, outputKey: string): PlannedOne {
+function planItemOrRefuse(...[context, source, shared, index, outputKey]: Parameters<typeof planItem>): PlannedOne {
+  try {
+    return planItem(context, source, shared, index, outputKey);
+  } catch (thrown) {
+    if (!(thrown instanceof UnknownReference)) throw thrown;
+    const expected = `a value for \${${thrown.reference}}, which the parameters use`;
+    return { kind: 'problem', problem: { index, code: 'REFERENCE_UNKNOWN', expected, found: 'nothing' } };
+  }
+}
+
+function planItem(context: PlanContext, source: ItemSource, shared: SharedByItems, index: number, outputKey: string): PlannedOne {
   const { snapshot } = context;
   const { stage, manifest, entries } = source;
   const entry = entries[index];
@@ -108,7 +131,7 @@ function planItem(context: PlanContext, source: ItemSource, shared: SharedInputs
   const common = { stage: stage.name, item, outputKey, fanOut: stage.for_each !== undefined };
   const scope = { job: snapshot.job, index, item: entry, manifest };
   const own = resolveItemInputs(context, stage, scope);
-  const foreign = findForeignUris(context, scope, stage);
+  const foreign = findForeignUris(context, scope, stage, shared.outputs);
   if (foreign.kind === 'refused') {
     const { expected, found } = foreign;
     return { kind: 'problem', problem: { index, code: 'URI_NOT_ALLOWED', expected, found } };
@@ -202,7 +225,8 @@ function withoutOutput(payload: unknown): unknown {
 /** Items of an external stage: something else makes them, and nothing is known of them but their outputs. */
 export function planExternalItems(context: PlanContext, stage: GraphStage, outputs: readonly string[]): PlannedItem[] {
   return outputs.map((key, index) => {
-    const object = context.snapshot.objects.get(key);
+    const isBeingMade = context.producers.get(key)?.done === false;
+    const object = isBeingMade ? undefined : context.snapshot.objects.get(key);
     return {
       stage: stage.name,
       item: String(index),

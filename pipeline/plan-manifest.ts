@@ -1,7 +1,8 @@
 /** Finds and parses the manifest that turns a stage on. */
 import { basename } from 'node:path/posix';
+import { Cancel } from '../manifests/cancel.ts';
 import type { FieldError } from '../manifests/field-errors.ts';
-import type { Parsed } from '../manifests/parse.ts';
+import { type Parsed, parseValue } from '../manifests/parse.ts';
 import type { StageManifest } from '../manifests/pipeline.ts';
 import { type ManifestLimits, parseManifestValue } from '../manifests/stage-manifests.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
@@ -61,6 +62,18 @@ export function addManifestProblem(
   addProblem(context, code, [object], `${object.key}: ${first?.text ?? 'not valid'}${more}`, { errors, fix });
 }
 
+/** cancel.json stops its job whatever is in it; that nobody can read it is still said. */
+export function checkCancel(context: PlanContext): void {
+  const object = context.snapshot.objects.get('cancel.json');
+  const document = object === undefined ? null : documentOf(context, object);
+  if (object === undefined || document === null) return;
+  const parsed = document.ok ? parseValue(Cancel, document.value) : document;
+  if (!parsed.ok) addManifestProblem(context, object, parsed.code, parsed.errors);
+}
+
+/** At most this many are named: an unpacked archive full of them is one mistake. */
+const MAX_MISPLACED = 20;
+
 /** Manifests that lie where no stage reads them: a silent mistake otherwise. */
 export function findMisplaced(context: PlanContext, graph: Graph): void {
   const places = new Map<string, string[]>([
@@ -75,12 +88,15 @@ export function findMisplaced(context: PlanContext, graph: Graph): void {
     }
     for (const input of Object.values(stage.inputs ?? {})) if ('key' in input) readAsInput.add(input.key);
   }
+  let named = 0;
   for (const object of context.snapshot.objects.values()) {
+    if (named === MAX_MISPLACED) return;
     const expected = places.get(object.key.slice(object.key.lastIndexOf('/') + 1));
     if (expected === undefined || expected.includes(object.key)) continue;
     if (readAsInput.has(object.key) || context.producers.has(object.key)) continue;
     addProblem(context, 'MANIFEST_MISPLACED', [object], `${object.key} lies where nothing reads it.`, {
       fix: `Move it to ${expected.join(' or ')}.`,
     });
+    named += 1;
   }
 }

@@ -9,14 +9,14 @@ import type { AttemptName } from './layout.ts';
 import { addProblem, createContext, documentOf, type PlanContext } from './plan-context.ts';
 import { type ResolvedInputs, resolveInputs } from './plan-inputs.ts';
 import { type ItemProblem, type ItemSource, outputKeys, planExternalItems, planItems } from './plan-items.ts';
-import { addManifestProblem, findManifest, findMisplaced } from './plan-manifest.ts';
+import { addManifestProblem, checkCancel, findManifest, findMisplaced } from './plan-manifest.ts';
 import type { Plan, PlannedDispatch, PlannedItem, PlannedStage, PlanSettings, StagePhase } from './plan-types.ts';
 import { lookUp, wholeReference } from './references.ts';
 import { attemptId, type Snapshot } from './snapshot.ts';
 
 /** `nowMs` is only compared with the time until which the job is held back. */
 export function plan(graph: Graph, snapshot: Snapshot, settings: PlanSettings, nowMs: number): Plan {
-  const context = createContext(snapshot, settings);
+  const context = createContext(snapshot, settings, graph.stages);
   const dispatch: PlannedDispatch[] = [];
   for (const stage of graph.stages) {
     const planned = planStage(context, stage);
@@ -24,6 +24,7 @@ export function plan(graph: Graph, snapshot: Snapshot, settings: PlanSettings, n
     dispatch.push(...planned.dispatch);
   }
   findMisplaced(context, graph);
+  checkCancel(context);
   const needs = { documents: [...context.documents.values()], marks: [...context.marks.values()], failures: context.failures };
   const stages = [...context.planned.values()];
   const stopped: Plan['stopped'] = snapshot.objects.has('cancel.json')
@@ -57,19 +58,28 @@ function planStage(context: PlanContext, stage: GraphStage): StagePlan {
   }
   const value = manifest.kind === 'there' ? manifest.value : undefined;
   const resolved = resolveInputs(context, stage, { job: context.snapshot.job, manifest: value });
-  if (stage.manifest === undefined && stage.external === undefined && !resolved.anyThere && !resolved.blocked) {
+  // A stage with neither manifest nor inputs waits for nothing: it is on.
+  const turnsOnByInputs =
+    stage.manifest === undefined && stage.external === undefined && Object.keys(stage.inputs ?? {}).length > 0;
+  if (turnsOnByInputs && !resolved.anyThere && !resolved.blocked) {
     return idle(stage, 'off', resolved.missing.join('; '));
   }
   const list = findEntries(context, stage, value, resolved);
   if (list.kind !== 'there') return idle(stage, list.kind, list.why);
   const source: ItemSource = { stage, manifest: value, entries: list.entries, inputs: resolved.inputs };
   const outputs = outputKeys(context, source);
-  if (isProblems(outputs)) return refuse(context, stage, outputs, manifest.kind === 'there' ? manifest.object : list.object);
+  const blamed = manifest.kind === 'there' ? manifest.object : (list.object ?? firstInput(resolved));
+  if (isProblems(outputs)) return refuse(context, stage, outputs, blamed);
   if (stage.external === true) return externalStage(context, stage, outputs);
   if (resolved.missing.length > 0) return waitingStage(context, source, outputs, resolved);
   const planned = planItems(context, source, outputs);
-  if (isProblems(planned)) return refuse(context, stage, planned, manifest.kind === 'there' ? manifest.object : list.object);
+  if (isProblems(planned)) return refuse(context, stage, planned, blamed);
   return { stage: { name: stage.name, phase: 'active', why: '', items: planned.items }, dispatch: planned.dispatch };
+}
+
+/** Where a stage has neither manifest nor list a problem must still be written beside something. */
+function firstInput({ inputs }: ResolvedInputs): ObjectInfo | undefined {
+  return [...inputs.values()][0]?.objects[0];
 }
 
 const isProblems = (value: unknown): value is ItemProblem[] =>
@@ -152,8 +162,9 @@ function refuse(
   context: PlanContext,
   stage: GraphStage,
   problems: readonly ItemProblem[],
-  object: ObjectInfo | undefined,
+  blamed: ObjectInfo | undefined,
 ): StagePlan {
+  const object = blamed ?? context.snapshot.objects.get('pipeline.json');
   const list =
     wholeReference(stage.for_each ?? '')
       ?.split('.')

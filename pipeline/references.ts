@@ -13,8 +13,9 @@ export interface ReferenceScope {
 /** The first part of a reference that can exist at all. */
 export const REFERENCE_ROOTS = ['job', 'index', 'item', 'manifest', 'inputs', 'output'] as const;
 
-const WHOLE = /^\$\{([^}]+)\}$/;
-const EMBEDDED = /\$\{([^}]+)\}/g;
+// No brace inside: the search for the end of `${${${…` would otherwise go on to the end of the text from each of them.
+const WHOLE = /^\$\{([^{}]+)\}$/;
+const EMBEDDED = /\$\{([^{}]+)\}/g;
 
 /** Thrown by `substituteText` where a reference inside a text has no value. Never leaves this folder. */
 export class UnknownReference extends Error {
@@ -40,9 +41,19 @@ export function wholeReference(text: string): string | null {
 
 /** Every reference in a JSON value, without their `${}`. */
 export function referencesIn(template: unknown): string[] {
-  if (typeof template === 'string') return [...template.matchAll(EMBEDDED)].map((match) => match[1] ?? '');
-  if (Array.isArray(template)) return template.flatMap(referencesIn);
-  if (typeof template === 'object' && template !== null) return Object.values(template).flatMap(referencesIn);
+  return textsIn(template).flatMap((text) => [...text.matchAll(EMBEDDED)].map((match) => match[1] ?? ''));
+}
+
+/** Texts in which a `${` begins that is no reference: they would otherwise be taken as they are. */
+export function brokenReferencesIn(template: unknown): string[] {
+  return textsIn(template).filter((text) => text.replaceAll(EMBEDDED, '').includes('${'));
+}
+
+/** Every text in a JSON value, but for the names of its objects. */
+export function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (Array.isArray(value)) return value.flatMap(textsIn);
+  if (typeof value === 'object' && value !== null) return Object.values(value).flatMap(textsIn);
   return [];
 }
 

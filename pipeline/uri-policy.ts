@@ -3,10 +3,9 @@
  * job's folder would be reading other people's files by proxy: only what the operator's settings allow.
  */
 import { isJobKey } from '../manifests/job-key.ts';
-import type { GraphStage } from './graph.ts';
-import type { PlanContext } from './plan-context.ts';
-import { type ReferenceScope, referencesIn, substitute, wholeReference } from './references.ts';
-import { versionOf } from './snapshot.ts';
+import { type GraphStage, mayMeet } from './graph.ts';
+import { inputVersion, type PlanContext } from './plan-context.ts';
+import { type ReferenceScope, substitute, textsIn, wholeReference } from './references.ts';
 
 export type ForeignUris =
   | { readonly kind: 'refused'; readonly expected: string; readonly found: string }
@@ -21,23 +20,42 @@ export type ForeignUris =
 const BUCKET_URI = /^(s3|gs):\/\//;
 
 /** Looks at every URI that reaches a stage's parameters from a manifest, an entry, or the graph itself, rather than as a named input. */
-export function findForeignUris(context: PlanContext, scope: Omit<ReferenceScope, 'job'>, stage: GraphStage): ForeignUris {
+export function findForeignUris(
+  context: PlanContext,
+  scope: ReferenceScope,
+  stage: GraphStage,
+  outputs: ReadonlySet<string>,
+): ForeignUris {
   const { folderUri, objects } = context.snapshot;
   const versions: [string, string][] = [];
   let missing: string | null = null;
-  for (const uri of bucketUris(stage, { job: context.snapshot.job, ...scope })) {
+  for (const uri of bucketUris(stage, scope)) {
     if (uri.startsWith(folderUri)) {
       const key = uri.slice(folderUri.length);
       if (!isJobKey(key)) return refused(folderUri, uri);
+      const writer = laterWriter(context, stage, key, outputs);
+      if (writer !== null)
+        return { kind: 'refused', expected: `a URI that ${writer} does not write`, found: JSON.stringify(uri) };
       const object = objects.get(key);
-      const producer = context.producers.get(key);
-      if (object === undefined || producer?.done === false) missing ??= key;
-      else versions.push([uri, producer?.fingerprint ?? versionOf(object)]);
+      const isBeingMade = context.producers.get(key)?.done === false;
+      const version = object === undefined || isBeingMade ? null : inputVersion(context, object);
+      if (version === null) missing ??= key;
+      else versions.push([uri, version]);
     } else if (!isAllowed(uri, context.settings.allowedUriPrefixes)) {
       return refused(folderUri, uri);
     }
   }
   return { kind: 'allowed', versions, missing };
+}
+
+/**
+ * What a stage reads by URI must be made before it, or every run would change what it was made from and ask for the next, for ever.
+ * The graph holds this for named inputs.
+ */
+function laterWriter(context: PlanContext, stage: GraphStage, key: string, outputs: ReadonlySet<string>): string | null {
+  if (outputs.has(key)) return stage.name;
+  const later = context.stages.slice(context.stages.indexOf(stage) + 1);
+  return later.find(({ external, output }) => external !== true && mayMeet(key, output))?.name ?? null;
 }
 
 function isAllowed(uri: string, prefixes: readonly string[]): boolean {
@@ -55,23 +73,17 @@ function refused(folderUri: string, uri: string): ForeignUris {
 
 function bucketUris(stage: GraphStage, scope: ReferenceScope): string[] {
   const template = stage.task === undefined ? stage.payload : stage.parameters;
-  return templatesWithoutInputs(template).flatMap((text) =>
-    strings(substitute(text, scope)).filter((value) => BUCKET_URI.test(value)),
-  );
-}
-
-/** The texts of a template, but for those that are a named input or the output: these are the job's own by construction. */
-function templatesWithoutInputs(template: unknown): string[] {
-  return strings(template).filter((text) => {
-    const whole = wholeReference(text);
-    if (whole !== null) return !/^(inputs|output)\b/.test(whole);
-    return !referencesIn(text).some((reference) => /^(inputs|output)\b/.test(reference));
+  return textsIn(template).flatMap((text) => {
+    // A named input or the output itself: the job's own by construction.
+    if (FROM_JOB.test(wholeReference(text) ?? '')) return [];
+    return textsIn(substitute(text.replaceAll(REFERENCE_FROM_JOB, NOWHERE), scope)).filter((value) => BUCKET_URI.test(value));
   });
 }
 
-function strings(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  if (Array.isArray(value)) return value.flatMap(strings);
-  if (typeof value === 'object' && value !== null) return Object.values(value).flatMap(strings);
-  return [];
-}
+const FROM_JOB = /^(inputs|output)\b/;
+const REFERENCE_FROM_JOB = /\$\{(inputs|output)\b[^{}]*\}/g;
+/**
+ * Stands for an input inside a longer text. What such a text ends as is only known at dispatch, and could be anybody's key
+ * (`${inputs.clips.length}` is a number): as part of a bucket's URI this is no key, and so refused.
+ */
+const NOWHERE = '//';
