@@ -155,6 +155,15 @@ export const VARIABLES = {
     { default: '30' },
   ),
 
+  MILLRACE_MAX_TTL_SECONDS: variable(
+    'Pipeline',
+    whole(60, 604_800),
+    'The longest that a run may wait and work, whatever its stage says; presigned URLs are valid as long. Set it below the session when the keys are a role\u2019s.',
+    {
+      default: '604800',
+    },
+  ),
+
   FFMPEG_PATH: variable('Worker', Text, 'The ffmpeg to use; else the system\u2019s, else the one that npm carries.'),
   FFPROBE_PATH: variable('Worker', Text, 'The ffprobe to use; found like ffmpeg.'),
   HTTP_ALLOW_HOSTS: variable(
@@ -170,9 +179,27 @@ export const VARIABLES = {
   ),
   MILLRACE_FONTS_DIR: variable('Worker', Text, 'Fonts for burnt-in subtitles; those that npm carries unless given.'),
   MILLRACE_WORKER_CONCURRENCY: variable('Worker', whole(1, 64), 'How many runs one worker takes at once.', { default: '1' }),
+  MILLRACE_REQUIRE_GPU: variable(
+    'Worker',
+    Flag,
+    'Must a worker refuse to start where no GPU proves, by encoding, that it can encode H.264?',
+    { default: 'false' },
+  ),
   MILLRACE_TASK_TIME_LIMIT_SECONDS: variable('Worker', whole(5, 604_800), 'The longest that one task may take.', {
     default: '21600',
   }),
+  MILLRACE_TASK_DISK_QUOTA_BYTES: variable(
+    'Worker',
+    whole(1_048_576, 1_099_511_627_776),
+    'The most that the files of one task may take; DISK_FULL beyond.',
+    { default: '17179869184' },
+  ),
+  MILLRACE_MASTER_CACHE_BYTES: variable(
+    'Worker',
+    whole(0, 1_099_511_627_776),
+    'The most that seekable copies of mp3 and ADTS masters may take, which a worker keeps between tasks. 0 keeps none.',
+    { default: '2147483648' },
+  ),
 
   MILLRACE_DATA: variable('Local', Text, 'Where `millrace dev` keeps its data.', { default: '.millrace' }),
   MILLRACE_LOG_LEVEL: variable('Local', z.enum(LOG_LEVELS), `One of ${LOG_LEVELS.join(', ')}.`, { default: 'info' }),

@@ -96,6 +96,7 @@ export function createReconciler(config: Config, log: Logger): Reconciler {
   return {
     ...createPlanner(config, storeFor),
     storeFor,
+    maxTtlSeconds: config.MILLRACE_MAX_TTL_SECONDS,
     dispatcher: createRunpodDispatcher({
       endpoints: { default: { url: RUNPOD_ENDPOINT, apiKey }, ...Object.fromEntries(named) },
       log,

@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts';
 import type { Claim, Run, WaitingNote } from '../manifests/state.ts';
 import type { Dispatcher, DispatchOutcome } from './dispatcher.ts';
 import { inParallel } from './parallel.ts';
-import { type PayloadSource, runInput } from './payload.ts';
+import { type PayloadSource, runInput, ttlOf } from './payload.ts';
 import type { PlannedDispatch } from './plan-types.ts';
 import { hasResult, resultError, writeResult } from './results.ts';
 
@@ -89,13 +89,14 @@ async function callRun(
   won: readonly PlannedDispatch[],
   signal?: AbortSignal,
 ): Promise<DispatchOutcome> {
+  const ttlSeconds = ttlOf(source, graphStage);
   try {
     return await source.dispatcher.run(
       {
         endpoint: graphStage.endpoint ?? DEFAULT_ENDPOINT,
         input: await runInput(source, job, won),
-        executionTimeoutSeconds: graphStage.execution_timeout_sec,
-        ttlSeconds: graphStage.ttl_sec,
+        executionTimeoutSeconds: Math.min(graphStage.execution_timeout_sec, ttlSeconds),
+        ttlSeconds,
       },
       signal,
     );

@@ -2,6 +2,7 @@
 import type { RunContext } from '../manifests/run-context.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { MARK } from './facts.ts';
+import type { GraphStage } from './graph.ts';
 import type { Layout } from './layout.ts';
 import type { PlannedDispatch, ResolvedInput } from './plan-types.ts';
 import { type ReferenceScope, substitute, wholeReference } from './references.ts';
@@ -13,7 +14,13 @@ export interface PayloadSource {
   readonly store: ObjectStore;
   readonly storeFor: StoreFor;
   readonly layout: Layout;
+  /** No run may wait and work longer than this, and no presigned URL is valid longer: a role's session may be shorter than a stage's ttl. */
+  readonly maxTtlSeconds: number;
 }
+
+/** How long a run of the stage may wait and work, in seconds. */
+export const ttlOf = ({ maxTtlSeconds }: Pick<PayloadSource, 'maxTtlSeconds'>, { ttl_sec }: GraphStage): number =>
+  Math.min(ttl_sec, maxTtlSeconds);
 
 export type RunInput = Readonly<Record<string, unknown>>;
 
@@ -22,7 +29,7 @@ export async function runInput(source: PayloadSource, job: string, items: readon
   const [first] = items;
   if (first === undefined) throw new RangeError('a run carries at least one item');
   const { graphStage } = first;
-  const presigned = createPresignCache(source, job, graphStage.ttl_sec);
+  const presigned = createPresignCache(source, job, ttlOf(source, graphStage));
   if (graphStage.task === undefined) return endpointInput(source, presigned, job, first);
   const parameters = await Promise.all(items.map((item) => taskParameters(source, presigned, job, item)));
   const batch = graphStage.items_per_run > 1;

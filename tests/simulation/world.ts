@@ -213,6 +213,7 @@ export function createWorld(seed: number, cloudTroubles: Troubles, troubles: Wor
     return {
       ...plannerFor(store),
       storeFor: () => store,
+      maxTtlSeconds: 604_800,
       dispatcher: cloud.dispatcher(actor),
       consumerId: actor.name,
       randomId: () => random.between(0, 2 ** 31).toString(36),
@@ -268,6 +269,7 @@ export function createWorld(seed: number, cloudTroubles: Troubles, troubles: Wor
     ...sourceFor({ name: OBSERVER, alive: true }),
     ...plannerFor(observed),
     storeFor: () => observed,
+    maxTtlSeconds: 604_800,
     dispatcher: {
       run: async () => ({ kind: 'refused', error: new MillraceError('RUN_REFUSED', 'The observer asks for nothing.') }),
       status: async () => ({ kind: 'unknown' }),

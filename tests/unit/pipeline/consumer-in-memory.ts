@@ -72,6 +72,7 @@ export function createInMemory(graph: Graph = builtInGraph): InMemory {
     const source: Sweeper = {
       store,
       storeFor: () => store,
+      maxTtlSeconds: 604_800,
       layout,
       graph,
       settings: SETTINGS,
