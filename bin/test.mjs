@@ -59,7 +59,10 @@ function readReport() {
 /** What suites noted of the servers that nobody here wrote: those that ran, and those that are not installed. */
 function readPeers() {
   try {
-    return [...new Set(readFileSync(peers, 'utf8').trim().split('\n'))].sort().map((line) => `  ${line}`).join('\n');
+    return [...new Set(readFileSync(peers, 'utf8').trim().split('\n'))]
+      .sort()
+      .map((line) => `  ${line}`)
+      .join('\n');
   } catch {
     return '  none';
   }

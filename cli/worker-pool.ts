@@ -19,7 +19,7 @@ export interface WorkerPool {
 }
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
-const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'SYSTEMROOT', 'NODE_EXTRA_CA_CERTS'] as const;
+const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'SYSTEMROOT', 'NODE_EXTRA_CA_CERTS', 'NODE_COMPILE_CACHE'] as const;
 const FIRST_RESTART_MS = 1_000;
 const LONGEST_RESTART_MS = 30_000;
 /** A worker that ran as long as this was no crash at start. */

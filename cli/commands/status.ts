@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { planJob } from '../../pipeline/job-plan.ts';
-import { jobState } from '../../pipeline/job-state.ts';
+import { countItems, jobState } from '../../pipeline/job-state.ts';
 import type { Plan } from '../../pipeline/plan-types.ts';
 import { createPlanner } from '../deployment.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -39,9 +39,13 @@ Examples:
         show(plan);
         if (watch && !hasEnded(plan)) await sleep(WATCH_INTERVAL_MS, undefined, { signal }).catch(() => undefined);
       } while (watch && !hasEnded(plan) && !signal.aborted);
-      if (jobState(plan) === 'failed') process.exitCode = EXIT.failed;
+      if (hasFault(plan)) process.exitCode = EXIT.failed;
     });
 }
+
+/** Something that will not mend itself, whatever else is still under way. */
+const hasFault = (plan: Plan): boolean =>
+  jobState(plan) === 'failed' || plan.problems.length > 0 || plan.stages.some((stage) => countItems(stage).failed > 0);
 
 const hasEnded = (plan: Plan): boolean => ['done', 'failed', 'cancelled'].includes(jobState(plan));
 
