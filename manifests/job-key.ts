@@ -25,9 +25,7 @@ export function isJobKey(key: string): boolean {
   return key.length <= MAX_JOB_KEY_CHARACTERS && JOB_KEY_PATTERN.test(key);
 }
 
-/** Folders of a job that only Millrace writes. */
-export const RESERVED_FOLDERS = ['results/', 'problems/'] as const;
-
+/** Not in the folders of a job that only Millrace writes. */
 const NOT_RESERVED_PATTERN = /^(?!results\/|problems\/)/;
 
 export function isReservedKey(key: string): boolean {

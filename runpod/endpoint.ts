@@ -7,7 +7,6 @@ import { type CallOutcome, httpCall } from './http-call.ts';
 import { parseJsonText } from './json-text.ts';
 import { Accepted, EndpointHealth, parseRunStatus } from './run-status.ts';
 
-export { parseEndpoint } from './endpoint-url.ts';
 export type { EndpointHealth } from './run-status.ts';
 
 export interface RunpodDispatcherOptions {
