@@ -15,6 +15,7 @@ const table = {
   CONFIG_INVALID: { retryable: false, meaning: 'The environment does not hold what this program needs.' },
   USAGE: { retryable: false, meaning: 'A command was called with arguments it does not take.' },
   FFMPEG_MISSING: { retryable: false, meaning: 'No usable ffmpeg or ffprobe was found on this machine.' },
+  GPU_REQUIRED: { retryable: false, meaning: 'MILLRACE_REQUIRE_GPU is set, and no GPU here proved that it can encode H.264.' },
   CONDITIONAL_CREATE_UNSUPPORTED: {
     retryable: false,
     meaning: 'The store lets several writers create the same key, so claims would mean nothing there.',
@@ -85,7 +86,8 @@ const table = {
   TIME_LIMIT: { retryable: false, meaning: 'A task took longer than its time limit.' },
   FFMPEG_FAILED: { retryable: false, meaning: 'ffmpeg ended with an error that no other code describes.' },
   OUTPUT_INVALID: { retryable: true, meaning: 'What ffmpeg wrote is not what was asked for; it was not uploaded.' },
-  GPU_FAILED: { retryable: true, meaning: 'The GPU encoder failed.' },
+  GPU_FAILED: { retryable: true, meaning: 'The GPU failed to decode, scale or encode.' },
+  GPU_OUT_OF_MEMORY: { retryable: true, meaning: 'The GPU has no encoding session or no memory left for now.' },
   CANCELLED: { retryable: true, meaning: 'The work was stopped before its end.' },
   INTERNAL: { retryable: true, meaning: 'A defect in Millrace, or a condition that it does not know.' },
 } as const satisfies Record<string, CodeEntry>;
@@ -135,8 +137,8 @@ export function asMillraceError(thrown: unknown, code: ErrorCode = 'INTERNAL'): 
   return new MillraceError(code, withoutSecrets(message), { cause: thrown });
 }
 
-const QUERY_STRING = /(\b(?:https?|s3|gs):\/\/[^\s"'<>?]+)\?[^\s"'<>]*/g;
-const USER_INFO = /(\b(?:https?|s3|gs):\/\/)[^\s/@"'<>]+@/g;
+const QUERY_STRING = /(\b(?:https?|s3|gs):\/\/[^\s"'<>?]+)\?[^\s"'<>]*/gi;
+const USER_INFO = /(\b(?:https?|s3|gs):\/\/)[^\s/@"'<>]+@/gi;
 
 /** The same text with the query string and user info of every URL cut off: that is where presigned signatures are. */
 export function withoutSecrets(text: string): string {

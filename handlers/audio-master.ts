@@ -1,8 +1,11 @@
 /** A source of segments, made ready to be cut exactly at any place. */
 import { rm } from 'node:fs/promises';
-import { CUT_SAMPLE_RATE, cutPreparation, decodeArguments, remuxArguments } from './ffmpeg/arguments/audio-cut.ts';
+import type { HeldMaster, MadeMaster } from './audio-master-cache.ts';
+import { type PcmLayout, pcmLayout } from './audio-pcm.ts';
+import { CUT_CHANNELS, CUT_SAMPLE_RATE, cutPreparation, decodeArguments, remuxArguments } from './ffmpeg/arguments/audio-cut.ts';
 import type { OpenInput } from './inputs/open-input.ts';
 import type { MediaData } from './media.ts';
+import { withoutSignature } from './presigned-url.ts';
 import type { TaskContext } from './task-context.ts';
 import { audioOf } from './video-input.ts';
 
@@ -11,45 +14,93 @@ export interface AudioMaster {
   readonly label: string;
   readonly streamIndex: number;
   readonly sampleRate: number;
+  readonly channels: number;
   /** What its header says; `undefined` where it says nothing. */
   readonly durationSeconds: number | undefined;
+  /** Where its samples are those of the output already. */
+  readonly pcm: PcmLayout | undefined;
   /** Gives back memory and disk, once no segment needs it any more. */
   release(): Promise<void>;
 }
 
-/** `untilSeconds`: no segment needs anything later. `name` is one of ours, for the file that may be made in the workspace. */
-export async function prepareMaster(
-  input: OpenInput,
-  untilSeconds: number,
-  name: string,
-  context: TaskContext,
-): Promise<AudioMaster> {
-  const { media, workspace, log } = context;
-  const info = await media.probe(input.data);
+export interface MasterRequest {
+  readonly uri: string;
+  readonly input: OpenInput;
+  /** No segment needs anything later. */
+  readonly untilSeconds: number;
+  /** One of ours, for the file that may be made in the workspace. */
+  readonly name: string;
+}
+
+export async function prepareMaster(request: MasterRequest, context: TaskContext): Promise<AudioMaster> {
+  const { uri, input } = request;
+  // Two signatures of one object are one source; without an ETag nobody knows whether it is still the same.
+  const identity = input.etag === undefined ? undefined : JSON.stringify([withoutSignature(uri), input.etag]);
+  const found = await context.masters.find(identity, context.signal);
+  if (found !== undefined) {
+    context.log.debug({ source: input.label }, 'found a seekable copy of a source');
+    releaseInput(input);
+    return seekable(found, input.label);
+  }
+  const info = await context.media.probe(input.data);
   const audio = audioOf(info, input.label);
   const original: AudioMaster = {
     data: input.data,
     label: input.label,
     streamIndex: audio.index,
     sampleRate: audio.sampleRate,
+    channels: audio.channels,
     durationSeconds: audio.durationSeconds ?? info.durationSeconds,
+    pcm: info.formatName === 'wav' && audio.codec === 'pcm_s16le' ? await pcmLayout(input.data) : undefined,
     release: async () => releaseInput(input),
   };
   const preparation = cutPreparation(info.formatName);
   if (preparation === 'none') return original;
-  log.debug({ source: input.label, preparation }, 'preparing a source for exact cuts');
-  const file = workspace.path(`${name}.${preparation === 'remux' ? 'mp4' : 'wav'}`);
-  await media.run((at) =>
-    preparation === 'remux'
-      ? remuxArguments(at(input.data), audio.index, file)
-      : decodeArguments(at(input.data), audio.index, untilSeconds + MARGIN_SECONDS, file),
-  );
+  const prepared =
+    preparation === 'remux' ? await remuxed(original, identity, request, context) : await decoded(original, request, context);
   releaseInput(input);
-  const prepared = audioOf(await media.probe({ file }), input.label);
-  const { durationSeconds } = preparation === 'remux' ? prepared : original;
-  const sampleRate = preparation === 'remux' ? audio.sampleRate : CUT_SAMPLE_RATE;
+  return prepared;
+}
+
+/** One copy for all tasks of this worker that cut the same version of the same input. */
+async function remuxed(
+  { sampleRate, channels, streamIndex }: AudioMaster,
+  identity: string | undefined,
+  { input, name }: MasterRequest,
+  { media, workspace, masters, log, signal }: TaskContext,
+): Promise<AudioMaster> {
+  const make = async (): Promise<MadeMaster> => {
+    log.debug({ source: input.label }, 'making a source seekable');
+    const file = workspace.path(`${name}.mp4`);
+    await media.run((at) => remuxArguments(at(input.data), streamIndex, file));
+    const { durationSeconds } = audioOf(await media.probe({ file }), input.label);
+    return { file, facts: { sampleRate, channels, durationSeconds } };
+  };
+  return seekable(await masters.hold({ identity, sourceBytes: input.totalBytes }, signal, make), input.label);
+}
+
+function seekable({ file, facts, release }: HeldMaster, label: string): AudioMaster {
+  return { ...facts, data: { file }, label, streamIndex: 0, pcm: undefined, release };
+}
+
+async function decoded(
+  original: AudioMaster,
+  { input, untilSeconds, name }: MasterRequest,
+  { media, workspace, log }: TaskContext,
+): Promise<AudioMaster> {
+  log.debug({ source: input.label }, 'decoding a source that cannot be trusted to seek');
+  const file = workspace.path(`${name}.wav`);
+  await media.run((at) => decodeArguments(at(input.data), original.streamIndex, untilSeconds + MARGIN_SECONDS, file));
   const release = () => rm(file, { force: true });
-  return { ...original, data: { file }, streamIndex: 0, sampleRate, durationSeconds, release };
+  return {
+    ...original,
+    data: { file },
+    streamIndex: 0,
+    sampleRate: CUT_SAMPLE_RATE,
+    channels: CUT_CHANNELS,
+    pcm: await pcmLayout({ file }),
+    release,
+  };
 }
 
 const MARGIN_SECONDS = 1;

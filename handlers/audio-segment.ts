@@ -1,12 +1,22 @@
 /** One segment of a master: cut, checked, uploaded. */
-import { open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import { MillraceError } from '../errors.ts';
 import type { AudioTrimSegment } from '../manifests/tasks.ts';
 import type { AudioMaster } from './audio-master.ts';
-import { audioCutArguments, CUT_BLOCK_BYTES, CUT_CHANNELS, CUT_SAMPLE_RATE } from './ffmpeg/arguments/audio-cut.ts';
+import { type PcmLayout, pcmSpan } from './audio-pcm.ts';
+import {
+  audioCutArguments,
+  CUT_BLOCK_BYTES,
+  CUT_CHANNELS,
+  CUT_SAMPLE_RATE,
+  measuredPeakDbfs,
+} from './ffmpeg/arguments/audio-cut.ts';
+import type { MediaInfo } from './ffmpeg/probe.ts';
 import type { Destination } from './outputs/destination.ts';
 import { publish } from './outputs/publish.ts';
 import { verifyWav } from './outputs/verify.ts';
+import { verifySound } from './outputs/verify-sound.ts';
 import type { TaskOutput } from './task.ts';
 import type { TaskContext } from './task-context.ts';
 import { appendAll, appendSilence, wavHeader } from './wav.ts';
@@ -52,7 +62,7 @@ export async function trimSegment(
 
   const file = context.workspace.path(`${name}.wav`);
   try {
-    const got = await writeCut(file, wanted, master, context);
+    const { got, crc, sourcePeakDbfs, stderrTail } = await writeCut(file, wanted, master, context);
     const missingSeconds = (wanted.count - got) / CUT_SAMPLE_RATE;
     if (missingSeconds > MAX_OVERHANG_SECONDS) {
       const foundSeconds =
@@ -60,10 +70,12 @@ export async function trimSegment(
       const promised = known !== undefined && known > foundSeconds + HEADER_ERROR_SECONDS;
       throw promised ? damaged(foundSeconds, known, master) : tooShort(endSeconds, foundSeconds, master);
     }
-    const { sizeBytes } = await publish(
-      { file, contentType: 'audio/wav', destination, verify: (info) => verifyWav(info, { ...FORMAT, samples: wanted.total }) },
-      context,
-    );
+    const peakDbfs = await verifySound(file, {
+      ...{ samples: wanted.total, soundingSamples: got, crc, sourcePeakDbfs },
+      ...{ sourceRate: master.sampleRate, sourceChannels: master.channels },
+    });
+    const verify = (info: MediaInfo) => verifyWav(info, { ...FORMAT, samples: wanted.total });
+    const { sizeBytes } = await publish({ file, contentType: 'audio/wav', destination, verify, stderrTail }, context);
     return {
       statusCode: 200,
       body: 'Trimmed.',
@@ -71,6 +83,7 @@ export async function trimSegment(
       samples: wanted.total,
       duration_sec: wanted.total / CUT_SAMPLE_RATE,
       padded_samples: wanted.total - got,
+      peak_dbfs: Number.isFinite(peakDbfs) ? Math.round(peakDbfs * 10) / 10 : null,
       bytes_written: sizeBytes,
     };
   } finally {
@@ -79,34 +92,72 @@ export async function trimSegment(
   }
 }
 
-/** Writes the file whole, silence included; answers how many samples the master had. */
-async function writeCut(file: string, wanted: SegmentSamples, master: AudioMaster, context: TaskContext): Promise<number> {
+interface WrittenCut {
+  /** How many samples the master had. */
+  readonly got: number;
+  /** Of these, as they came. */
+  readonly crc: number;
+  /** Of the span in the source; `undefined` where nothing was measured. */
+  readonly sourcePeakDbfs: number | undefined;
+  readonly stderrTail: string;
+}
+
+/** Writes the file whole, silence included. */
+async function writeCut(file: string, wanted: SegmentSamples, master: AudioMaster, context: TaskContext): Promise<WrittenCut> {
   const handle = await open(file, 'w');
   try {
     await appendAll(handle, wavHeader(FORMAT, wanted.total * CUT_BLOCK_BYTES));
-    let bytes = 0;
-    await context.media.run(
-      (at) =>
-        audioCutArguments({
-          location: at(master.data),
-          streamIndex: master.streamIndex,
-          sourceRate: master.sampleRate,
-          span: wanted,
-        }),
-      {
-        onStdout: async (chunk) => {
-          const taken = chunk.subarray(0, wanted.count * CUT_BLOCK_BYTES - bytes);
-          bytes += taken.length;
-          await appendAll(handle, taken);
-        },
-      },
-    );
-    const got = Math.floor(bytes / CUT_BLOCK_BYTES);
-    await appendSilence(handle, wanted.total * CUT_BLOCK_BYTES - bytes);
-    return got;
+    const sink = createSink(handle, wanted.count * CUT_BLOCK_BYTES);
+    const { sourcePeakDbfs, stderrTail } = await (master.pcm === undefined
+      ? decodeSpan(wanted, master, sink, context)
+      : copySpan(wanted, master, master.pcm, sink));
+    await appendSilence(handle, wanted.total * CUT_BLOCK_BYTES - sink.bytes());
+    return { got: Math.floor(sink.bytes() / CUT_BLOCK_BYTES), crc: sink.crc(), sourcePeakDbfs, stderrTail };
   } finally {
     await handle.close();
   }
+}
+
+interface SampleSink {
+  append(chunk: Buffer): Promise<void>;
+  bytes(): number;
+  crc(): number;
+}
+
+function createSink(handle: FileHandle, limitBytes: number): SampleSink {
+  let bytes = 0;
+  let crc = 0;
+  return {
+    async append(chunk) {
+      const taken = chunk.subarray(0, limitBytes - bytes);
+      bytes += taken.length;
+      crc = crc32(taken, crc);
+      await appendAll(handle, taken);
+    },
+    bytes: () => bytes,
+    crc: () => crc,
+  };
+}
+
+type Measured = Pick<WrittenCut, 'sourcePeakDbfs' | 'stderrTail'>;
+
+async function decodeSpan(
+  span: SegmentSamples,
+  master: AudioMaster,
+  sink: SampleSink,
+  { media }: TaskContext,
+): Promise<Measured> {
+  const { data, streamIndex, sampleRate: sourceRate } = master;
+  const end = await media.run((at) => audioCutArguments({ location: at(data), streamIndex, sourceRate, span }), {
+    onStdout: (chunk) => sink.append(chunk),
+  });
+  return { sourcePeakDbfs: measuredPeakDbfs(end.stderrTail), stderrTail: end.stderrTail };
+}
+
+/** What is copied needs no second measurement: the checksum says that it arrived. */
+async function copySpan(span: SegmentSamples, { data }: AudioMaster, pcm: PcmLayout, sink: SampleSink): Promise<Measured> {
+  for await (const chunk of pcmSpan(data, pcm, span)) await sink.append(chunk);
+  return { sourcePeakDbfs: undefined, stderrTail: '' };
 }
 
 function tooShort(endSeconds: number, masterSeconds: number, { label }: AudioMaster): MillraceError {

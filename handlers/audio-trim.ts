@@ -19,8 +19,12 @@ export async function audioTrim(parameters: AudioTrimParameters, context: TaskCo
 
 async function trimOne(segment: AudioTrimSegment, context: TaskContext): Promise<TaskOutput> {
   const destination = context.destination(segment);
-  const master = await createMasters([segment], context).open(segment);
-  return trimSegment(segment, master, destination, 'segment', context);
+  const masters = createMasters([segment], context);
+  try {
+    return await trimSegment(segment, await masters.open(segment), destination, 'segment', context);
+  } finally {
+    await masters.done(segment);
+  }
 }
 
 /**
@@ -36,8 +40,7 @@ async function trimBatch({ segments }: AudioTrimBatch, context: TaskContext): Pr
     const outcome = await outcomeOf(async () => {
       const destination = context.destination(segment);
       return trimSegment(segment, await masters.open(segment), destination, `segment_${index}`, context);
-    }, context);
-    await masters.done(segment);
+    }, context).finally(() => masters.done(segment));
     context.stopped.throwIfAborted();
     await context.settle(segment.millrace, outcome, startedAtMs);
     finished++;
@@ -99,9 +102,10 @@ function createMasters(segments: readonly AudioTrimSegment[], context: TaskConte
   return {
     open(segment: AudioTrimSegment): Promise<AudioMaster> {
       const shared = sharedBy(segment);
-      shared.opened ??= context
-        .openInput(segment.source_uri, plannedEtag(segment.millrace, 'source_uri'))
-        .then((input) => prepareMaster(input, shared.untilSeconds, `master_${opened++}`, context));
+      shared.opened ??= context.openInput(segment.source_uri, plannedEtag(segment.millrace, 'source_uri')).then((input) => {
+        const { untilSeconds } = shared;
+        return prepareMaster({ uri: segment.source_uri, input, untilSeconds, name: `master_${opened++}` }, context);
+      });
       return shared.opened;
     },
     async done(segment: AudioTrimSegment): Promise<void> {

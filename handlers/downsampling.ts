@@ -1,46 +1,69 @@
-/** DOWNSAMPLING: a smaller copy of a video. */
+/** DOWNSAMPLING: a smaller version of a video, and the same pictures where those are small enough already. */
 import type { DownsamplingParameters } from '../manifests/tasks.ts';
-import { withEncoder } from './encoder-fallback.ts';
-import { downsampleArguments, downsampledSize } from './ffmpeg/arguments/downsample.ts';
+import { downsampleArguments, downsampledSize, type PreviewSound, previewCopyArguments } from './ffmpeg/arguments/downsample.ts';
 import { percentOf } from './ffmpeg/progress.ts';
-import { publish } from './outputs/publish.ts';
+import { type Climbed, copyReport, onLadder, onRung, unlessUnfit } from './ladder.ts';
+import { type Published, publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
 import { expectedDuration, videoOf } from './video-input.ts';
+import { isWebSafeSound, whyNotCopied } from './web-safe.ts';
 
 export async function downsample(parameters: DownsamplingParameters, context: TaskContext): Promise<TaskOutput> {
   const destination = context.destination(parameters);
   const input = await context.openInput(parameters.original_video_uri, plannedEtag(parameters.millrace, 'original_video_uri'));
   const info = await context.media.probe(input.data);
   const video = videoOf(info, input.label);
+  const { audio } = info;
   const size = downsampledSize(video, parameters.resolution);
+  const soundAs = (copied: boolean) =>
+    audio === undefined ? undefined : { audio, copied: copied && isWebSafeSound(info, audio) };
   const outputFile = context.workspace.path('downsampled.mp4');
+  const made = { video, size, outputFile };
+  const expected = { ...size, audio: audio !== undefined, ...expectedDuration(info) };
+  const onProgress = (progress: Parameters<typeof percentOf>[0]) =>
+    context.progress(percentOf(progress, info.durationSeconds ?? 0), progress.speed);
+  const published = (stderrTail: string, frames?: number) =>
+    publish(
+      {
+        ...{ file: outputFile, contentType: 'video/mp4', destination, stderrTail },
+        verify: (found) => verifyVideo(found, frames === undefined ? expected : { ...expected, frames }),
+      },
+      context,
+    );
 
-  const { value: end, encoder } = await withEncoder(context, (encoder) =>
-    context.media.run((at) => downsampleArguments({ location: at(input.data), info, video, size, encoder, outputFile }), {
-      onProgress: (progress) => context.progress(percentOf(progress, info.durationSeconds ?? 0), progress.speed),
-    }),
-  );
+  async function copied(): Promise<Published> {
+    const end = await context.media.run(
+      (at) => previewCopyArguments({ ...made, sound: soundAs(true), location: at(input.data) }),
+      { onProgress },
+    );
+    return published(end.stderrTail, video.frames);
+  }
 
-  const expected = { ...size, audio: info.audio !== undefined, ...expectedDuration(info) };
-  const published = await publish(
-    {
-      file: outputFile,
-      contentType: 'video/mp4',
-      destination,
-      verify: (made) => verifyVideo(made, expected),
-      stderrTail: end.stderrTail,
-    },
-    context,
-  );
+  /** Where a copy has just failed, the sound may be why. */
+  async function encoded(sound: PreviewSound | undefined): Promise<Climbed<Published>> {
+    return onLadder({ size }, [video], context, async (rung) => {
+      const end = await onRung(rung, context, () =>
+        context.media.run((at) => downsampleArguments({ ...made, sound, rung, location: at(input.data) }), { onProgress }),
+      );
+      return published(end.stderrTail);
+    });
+  }
+
+  const canBeCopied = whyNotCopied(info, video, size) === undefined;
+  const copy = canBeCopied ? await unlessUnfit(copied, context) : undefined;
+  const { value, report }: Climbed<Published> =
+    copy === undefined
+      ? await encoded(soundAs(!canBeCopied))
+      : { value: copy, report: copyReport('the pictures are small enough and play everywhere as they are') };
   return {
     statusCode: 200,
     body: 'Downsampled.',
     output_uri: destination.reportedUri,
     ...size,
-    duration_sec: roundedSeconds(published.info.durationSeconds ?? 0),
-    encoder,
-    bytes_written: published.sizeBytes,
+    duration_sec: roundedSeconds(value.info.durationSeconds ?? 0),
+    ...report,
+    bytes_written: value.sizeBytes,
   };
 }

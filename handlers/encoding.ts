@@ -1,16 +1,19 @@
 /** ENCODING: the final video. */
 import { MillraceError } from '../errors.ts';
 import type { EncodingLegacyParameters, EncodingParameters, EncodingUriParameters } from '../manifests/tasks.ts';
-import { withEncoder } from './encoder-fallback.ts';
 import { encodeArguments, encodedSize } from './ffmpeg/arguments/encode.ts';
 import { percentOf } from './ffmpeg/progress.ts';
 import { prepareFonts } from './fonts.ts';
+import { onLadder, onRung } from './ladder.ts';
 import { publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
+import { mapInPool } from './pool.ts';
 import { prepareSubtitles } from './subtitles.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
 import { audioOf, videoOf, videoSeconds } from './video-input.ts';
+
+const FONTS_AT_A_TIME = 4;
 
 export async function encode(parameters: EncodingParameters, context: TaskContext): Promise<TaskOutput> {
   const wanted = 'input_video_uri' in parameters ? parameters : withUris(parameters);
@@ -25,44 +28,45 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
   const env = await subtitlesEnvironment(wanted, context);
   const outputFile = context.workspace.path('encoded.mp4');
 
-  const { value: end, encoder } = await withEncoder(context, (encoder) =>
-    context.media.run(
-      (at) =>
-        encodeArguments({
-          ...{ videoLocation: at(videoInput.data), video, audioLocation: at(audioInput.data), audio },
-          ...{ subtitles: wanted.subtitles, durationSeconds, encoder, outputFile },
-        }),
-      {
-        cwd: context.workspace.directory,
-        env,
-        onProgress: (progress) => context.progress(percentOf(progress, durationSeconds), progress.speed),
-      },
-    ),
-  );
-
   const size = encodedSize(video);
   // Pictures that come unevenly may end before their last one does; the sound then still fills the whole.
   const totalSeconds = video.constantRate ? undefined : durationSeconds;
-  const published = await publish(
-    {
-      file: outputFile,
-      contentType: 'video/mp4',
-      destination,
-      verify: (made) => verifyVideo(made, { ...size, audio: true, videoSeconds: durationSeconds, totalSeconds }),
-      stderrTail: end.stderrTail,
-    },
-    context,
-  );
+  const { value, report } = await onLadder({ size }, [video], context, async (rung) => {
+    const end = await onRung(rung, context, () =>
+      context.media.run(
+        (at) =>
+          encodeArguments({
+            ...{ videoLocation: at(videoInput.data), video, audioLocation: at(audioInput.data), audio },
+            ...{ subtitles: wanted.subtitles, durationSeconds, rung, outputFile },
+          }),
+        {
+          cwd: context.workspace.directory,
+          env,
+          onProgress: (progress) => context.progress(percentOf(progress, durationSeconds), progress.speed),
+        },
+      ),
+    );
+    return publish(
+      {
+        file: outputFile,
+        contentType: 'video/mp4',
+        destination,
+        verify: (made) => verifyVideo(made, { ...size, audio: true, videoSeconds: durationSeconds, totalSeconds }),
+        stderrTail: end.stderrTail,
+      },
+      context,
+    );
+  });
   return {
     statusCode: 200,
     body: 'Encoded.',
     _id: wanted.id,
     output_uri: destination.reportedUri,
     ...size,
-    duration_sec: roundedSeconds(published.info.durationSeconds ?? 0),
+    duration_sec: roundedSeconds(value.info.durationSeconds ?? 0),
     subtitles: wanted.subtitles,
-    encoder,
-    bytes_written: published.sizeBytes,
+    ...report,
+    bytes_written: value.sizeBytes,
   };
 }
 
@@ -71,7 +75,10 @@ async function subtitlesEnvironment(wanted: EncodingUriParameters, context: Task
   if (wanted.subtitles_uri === undefined)
     throw new MillraceError('PARAMETERS_INVALID', 'expected subtitles_uri, because subtitles is true');
   await prepareSubtitles(await context.openInput(wanted.subtitles_uri, plannedEtag(wanted.millrace, 'subtitles_uri')), context);
-  return prepareFonts(context);
+  const fonts = await mapInPool(wanted.fonts_uris ?? [], FONTS_AT_A_TIME, (uri, index) =>
+    context.openInput(uri, plannedEtag(wanted.millrace, 'fonts_uris', index)),
+  );
+  return prepareFonts(fonts, context);
 }
 
 /** The original template's first form: everything lies in one folder, under names that were agreed on. */

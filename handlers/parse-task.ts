@@ -13,14 +13,18 @@ export type ParsedTask = {
 const Envelope = z.object({ task: z.string().optional(), parameters: z.record(z.string(), z.unknown()).optional() });
 
 export interface TaskEnvelope {
-  /** As given; `unknown` where there is none. */
+  /** As given, as far as it can be printed; `unknown` where there is none. */
   readonly task: string;
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
+const MAX_TASK_CHARACTERS = 64;
+
 export function envelopeOf(input: unknown): TaskEnvelope {
   const envelope = Envelope.safeParse(input);
-  return { task: envelope.data?.task ?? 'unknown', parameters: envelope.data?.parameters ?? {} };
+  // Logs and results show it, and whoever sends the wrong field may send a presigned URL.
+  const task = withoutSecrets(envelope.data?.task ?? 'unknown').slice(0, MAX_TASK_CHARACTERS);
+  return { task, parameters: envelope.data?.parameters ?? {} };
 }
 
 /** Throws TASK_UNKNOWN or PARAMETERS_INVALID with one clause per wrong field. */
@@ -29,7 +33,7 @@ export function parseTask(input: unknown): ParsedTask {
   if (task !== 'unknown' && !WORKER_TASK_NAMES.some((name) => name === task)) {
     throw new MillraceError(
       'TASK_UNKNOWN',
-      `There is no task ${JSON.stringify(task.slice(0, 64))}; there are ${WORKER_TASK_NAMES.join(', ')}.`,
+      `There is no task ${JSON.stringify(task)}; there are ${WORKER_TASK_NAMES.join(', ')}.`,
     );
   }
   return parseParameters(parsedBy(TaskInput, input, 'input'));

@@ -22,25 +22,31 @@ import { createWorkspace } from './workspace.ts';
 
 /** What a worker has once, for all its tasks. */
 export interface WorkerParts
-  extends Pick<TaskContext, 'tools' | 'capabilities' | 'fontsDir' | 'fontCacheDir' | 'now'>,
+  extends Pick<TaskContext, 'tools' | 'capabilities' | 'gpu' | 'masters' | 'fontsDir' | 'fontCacheDir' | 'now'>,
     SourceOptions {
   readonly gateway: Gateway;
   readonly workDir: string;
   readonly timeLimitSeconds: number;
+  /** Of one task's files. */
+  readonly diskQuotaBytes: number;
   readonly retry: RetryPolicy;
+  readonly chunkTimeLimitMs: number;
 }
 
 export type ScopeParts = Pick<TaskContext, 'settle' | 'log'> & Pick<TaskScope, 'signal' | 'progress'>;
 
-/** Throws what the task throws; TIME_LIMIT past the limit and CANCELLED once stopped, whatever broke because of that. */
+/**
+ * Throws what the task throws; TIME_LIMIT past the limit, DISK_FULL past the quota and CANCELLED once stopped, whatever broke because
+ * of that.
+ */
 export async function performTask(parsed: ParsedTask, worker: WorkerParts, scope: ScopeParts): Promise<TaskOutput> {
   if (scope.signal.aborted) throw stopReason(scope.signal);
-  const { fetch, gateway, now, retry, storeFor, tools } = worker;
+  const { fetch, gateway, now, retry, chunkTimeLimitMs, diskQuotaBytes: quotaBytes, storeFor, tools } = worker;
+  const workspace = await createWorkspace({ workDir: worker.workDir, quotaBytes });
   const deadline = createDeadline(worker.timeLimitSeconds);
   // Ends what still runs in the background when the task ends: chunks that were fetched ahead.
   const finished = new AbortController();
-  const signal = AbortSignal.any([scope.signal, deadline.signal, finished.signal]);
-  const workspace = await createWorkspace(worker.workDir);
+  const signal = AbortSignal.any([scope.signal, deadline.signal, workspace.full, finished.signal]);
   let bytesRead = 0;
   let inputs = 0;
   const context: TaskContext = {
@@ -49,13 +55,18 @@ export async function performTask(parsed: ParsedTask, worker: WorkerParts, scope
     media: createMedia({ tools, gateway, signal }),
     progress: (percent, speed) => scope.progress({ percent, ...(speed === undefined ? {} : { speed }) }),
     destination: (parameters) => destinationOf(parameters, storeFor),
-    upload: (destination, body) => upload(destination, body, { fetch, signal, now, retry }),
+    async upload(destination, body) {
+      await workspace.check();
+      await upload(destination, body, { fetch, signal, now, retry });
+    },
     openInput: async (uri, etag) => {
       const spoolFile = workspace.path(`input_${inputs++}`);
       const onBytes = (count: number) => {
         bytesRead += count;
       };
-      return openInput(resolveSource(uri, worker), { etag: etag ?? undefined, spoolFile, signal, onBytes, retry });
+      return openInput(resolveSource(uri, worker), {
+        ...{ etag: etag ?? undefined, spoolFile, spoolQuotaBytes: quotaBytes, signal, onBytes, retry, chunkTimeLimitMs },
+      });
     },
   };
   try {

@@ -33,10 +33,15 @@ export function resultOf(context: RunContext, outcome: ItemOutcome, facts: Resul
   };
 }
 
-/** An error as results and answers show it. */
+/** An error as results and answers show it. `stderr_tail`: what ffmpeg said last, where it was ffmpeg that failed. */
 export function errorOf(error: MillraceError) {
-  const { code, retryable, fix } = error;
-  return { code, message: withoutSecrets(error.message), retryable, ...(fix === undefined ? {} : { fix }) };
+  const { code, retryable, fix, context } = error;
+  const { stderr_tail } = context;
+  return {
+    ...{ code, message: withoutSecrets(error.message), retryable },
+    ...(fix === undefined ? {} : { fix }),
+    ...(typeof stderr_tail === 'string' && stderr_tail !== '' ? { stderr_tail } : {}),
+  };
 }
 
 /**

@@ -3,13 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from '../log.ts';
 import type { RunContext } from '../manifests/run-context.ts';
-import { createGuardedFetch, type GuardedFetch } from '../storage/guarded-fetch.ts';
+import { createGuardedFetch, type GuardedFetch, type GuardedFetchOptions } from '../storage/guarded-fetch.ts';
+import { createMasterCache, MASTER_CACHE_BYTES } from './audio-master-cache.ts';
 import { type Capabilities, detectCapabilities } from './ffmpeg/capabilities.ts';
 import type { Tools } from './ffmpeg/locate.ts';
 import { dejavuFontsDir } from './fonts.ts';
+import { createGpuSession } from './gpu-session.ts';
 import { type Gateway, startGateway } from './inputs/gateway.ts';
 import type { PublicBase } from './inputs/public-source.ts';
+import { CHUNK_TIME_LIMIT_MS } from './inputs/ranged-reader.ts';
 import type { StoreFor } from './inputs/resolve-source.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { envelopeOf, parseTask, runContextsOf } from './parse-task.ts';
 import { performTask, type WorkerParts } from './perform-task.ts';
 import { type ItemOutcome, resultOf, writeResult } from './results.ts';
@@ -31,17 +35,32 @@ export interface TaskRunnerOptions {
   readonly allowHosts: readonly string[];
   /** For one task, from its start until its output is written. */
   readonly timeLimitSeconds: number;
+  /** The most that the files of one task may take. */
+  readonly diskQuotaBytes?: number;
+  /** The most that seekable copies of masters may take, kept between tasks; 0 keeps none. */
+  readonly masterCacheBytes?: number;
   readonly log: Logger;
   readonly workerId?: string;
   /** How often and how patiently the network is tried again. */
   readonly retry?: RetryPolicy;
+  readonly network?: NetworkOptions;
+  /** How patiently a full GPU is tried again. */
+  readonly gpuRetry?: RetryPolicy;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
 
+export interface NetworkOptions extends Pick<GuardedFetchOptions, 'resolve' | 'connectTimeoutMs' | 'idleTimeoutMs'> {
+  /** The longest that half a megabyte of an input may take to arrive. */
+  readonly chunkTimeLimitMs?: number;
+}
+
+/** Room for the largest object that one PUT may carry, its copy and what is made of both. */
+const DISK_QUOTA_BYTES = 16 * 1024 ** 3;
+
 export interface TaskRunner {
   readonly run: RunTask;
-  /** Found out at the first call, by encoding; the same answer from then on. */
+  /** Found out at the first call, by encoding; the same answer from then on. Rejects only where the runner is closed meanwhile. */
   capabilities(): Promise<Capabilities>;
   /** Closes sockets. Tasks that still run fail. */
   close(): Promise<void>;
@@ -49,20 +68,28 @@ export interface TaskRunner {
 
 export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   const { tools, workDir, timeLimitSeconds, storeFor, publicBase, now = Date.now, retry = NETWORK_RETRY } = options;
-  const fetch = createGuardedFetch({ allowHosts: options.allowHosts });
+  const { chunkTimeLimitMs = CHUNK_TIME_LIMIT_MS, ...network } = options.network ?? {};
+  const fetch = createGuardedFetch({ ...network, allowHosts: options.allowHosts });
+  const { diskQuotaBytes = DISK_QUOTA_BYTES, masterCacheBytes = MASTER_CACHE_BYTES } = options;
+  const masters = createMasterCache({ workDir, maxBytes: masterCacheBytes });
+  const tidied = removeLeftovers(workDir, options.log, now());
   const fontsDir = options.fontsDir ?? dejavuFontsDir();
   let gateway: Promise<Gateway> | undefined;
+  const gpu = createGpuSession(options.gpuRetry);
+  const closed = new AbortController();
   let found: Promise<Capabilities> | undefined;
 
   function capabilities(): Promise<Capabilities> {
-    found ??= detectCapabilities(tools, new AbortController().signal);
+    found ??= detectCapabilities(tools, closed.signal);
     return found;
   }
 
   async function workerParts(): Promise<WorkerParts> {
+    await tidied;
     gateway ??= startGateway({ randomToken: () => randomBytes(24).toString('base64url') });
-    const shared = { tools, workDir, fontsDir, fontCacheDir: join(workDir, 'font-cache'), timeLimitSeconds };
-    return { ...shared, storeFor, publicBase, fetch, retry, now, capabilities, gateway: await gateway };
+    const shared = { tools, masters, workDir, fontsDir, fontCacheDir: join(workDir, 'font-cache'), timeLimitSeconds };
+    const bounds = { diskQuotaBytes, chunkTimeLimitMs };
+    return { ...shared, ...bounds, storeFor, publicBase, fetch, retry, now, capabilities, gpu, gateway: await gateway };
   }
 
   async function run(input: unknown, scope: TaskScope): Promise<TaskAnswer> {
@@ -90,8 +117,11 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     run,
     capabilities,
     async close() {
+      closed.abort();
       fetch.close();
+      await tidied;
       await (await gateway)?.close();
+      await masters.close();
     },
   };
 }

@@ -1,8 +1,10 @@
 /** What one running task works with. */
 import type { Logger } from '../log.ts';
 import type { RunContext } from '../manifests/run-context.ts';
+import type { MasterCache } from './audio-master-cache.ts';
 import type { Capabilities } from './ffmpeg/capabilities.ts';
 import type { Tools } from './ffmpeg/locate.ts';
+import type { GpuSession } from './gpu-session.ts';
 import type { OpenInput } from './inputs/open-input.ts';
 import type { Media } from './media.ts';
 import type { Destination, DestinationParameters } from './outputs/destination.ts';
@@ -14,7 +16,11 @@ export interface TaskContext {
   readonly tools: Tools;
   /** Found out once per worker. */
   readonly capabilities: () => Promise<Capabilities>;
+  /** One per worker. */
+  readonly gpu: GpuSession;
   readonly media: Media;
+  /** Shared by all tasks of the worker. */
+  readonly masters: MasterCache;
   /** `etag` is what the run was planned with. */
   readonly openInput: (uri: string, etag: string | null | undefined) => Promise<OpenInput>;
   /** Throws DESTINATION_REFUSED where nothing can be written there. */

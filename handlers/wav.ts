@@ -2,11 +2,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import { MillraceError } from '../errors.ts';
 
-const HEADER_BYTES = 44;
+export const WAV_HEADER_BYTES = 44;
 const BITS_PER_SAMPLE = 16;
 const PCM_FORMAT = 1;
 /** The header counts bytes in 32 bits. */
-export const MAX_WAV_DATA_BYTES = 0xffff_ffff - HEADER_BYTES;
+export const MAX_WAV_DATA_BYTES = 0xffff_ffff - WAV_HEADER_BYTES;
 
 export interface WavFormat {
   readonly sampleRate: number;
@@ -19,9 +19,9 @@ export function wavHeader({ sampleRate, channels }: WavFormat, dataBytes: number
     throw new MillraceError('TOO_LARGE', `A WAV file cannot hold ${dataBytes} bytes of sound; cut it into shorter segments.`);
   }
   const blockBytes = (channels * BITS_PER_SAMPLE) / 8;
-  const header = Buffer.alloc(HEADER_BYTES);
+  const header = Buffer.alloc(WAV_HEADER_BYTES);
   header.write('RIFF', 0, 'latin1');
-  header.writeUInt32LE(HEADER_BYTES - 8 + dataBytes, 4);
+  header.writeUInt32LE(WAV_HEADER_BYTES - 8 + dataBytes, 4);
   header.write('WAVEfmt ', 8, 'latin1');
   header.writeUInt32LE(16, 16);
   header.writeUInt16LE(PCM_FORMAT, 20);

@@ -16,9 +16,14 @@ interface Pattern {
 const PATTERNS: readonly Pattern[] = [
   { code: 'DISK_FULL', pattern: /no space left on device|disk quota exceeded/i },
   {
+    code: 'GPU_OUT_OF_MEMORY',
+    pattern:
+      /OpenEncodeSessionEx failed: out of memory|InitializeEncoder failed: out of memory|CUDA_ERROR_OUT_OF_MEMORY|encoder busy/i,
+  },
+  {
     code: 'GPU_FAILED',
     pattern:
-      /OpenEncodeSessionEx failed|Cannot load lib(cuda|nvidia-encode|nvcuvid)|No capable devices found|required nvenc API version|nvenc.*(failed|error)|InitializeEncoder failed|CUDA_ERROR|cuInit|No NVENC capable/i,
+      /OpenEncodeSessionEx failed|Cannot load lib(cuda|nvidia-encode|nvcuvid)|No capable devices found|required nvenc API version|nvenc.*(failed|error)|InitializeEncoder failed|CUDA_ERROR|cuInit|No NVENC capable|No device available for decoder|No decoder surfaces left/i,
   },
   {
     code: 'CODEC_UNSUPPORTED',
@@ -42,19 +47,22 @@ const EXIT_CODES: Readonly<Record<number, ErrorCode>> = { 183: 'INPUT_INVALID', 
 const OUT_OF_MEMORY_SIGNAL = 'SIGKILL';
 
 /** The code for a process that did not end well, and a sentence that is safe to print. */
-export function ffmpegFailure(end: Failure): MillraceError {
+export function ffmpegFailure(ended: Failure): MillraceError {
+  const end = { ...ended, stderrTail: withoutReports(ended.stderrTail) };
   const said = lastLine(end.stderrTail);
+  const context = { stderr_tail: safeTail(end.stderrTail) };
   if (end.notStarted) return new MillraceError('FFMPEG_MISSING', 'ffmpeg could not be started.');
   if (end.timedOut) return new MillraceError('TIME_LIMIT', 'ffmpeg took longer than its time limit.');
   if (end.signal === OUT_OF_MEMORY_SIGNAL) {
     return new MillraceError('FFMPEG_FAILED', 'ffmpeg was killed, as the system does where memory runs out.', {
       retryable: true,
+      context,
     });
   }
   const code = codeOf(end);
-  if (code !== undefined) return new MillraceError(code, `ffmpeg: ${lineFor(code, end.stderrTail) ?? said}`);
+  if (code !== undefined) return new MillraceError(code, `ffmpeg: ${lineFor(code, end.stderrTail) ?? said}`, { context });
   const how = end.signal === undefined ? `ended with status ${end.exitCode}` : `was ended by ${end.signal}`;
-  return new MillraceError('FFMPEG_FAILED', said === '' ? `ffmpeg ${how}.` : `ffmpeg ${how}: ${said}`);
+  return new MillraceError('FFMPEG_FAILED', said === '' ? `ffmpeg ${how}.` : `ffmpeg ${how}: ${said}`, { context });
 }
 
 function codeOf(end: Failure): ErrorCode | undefined {
@@ -71,6 +79,27 @@ function lineFor(code: ErrorCode, tail: string): string | undefined {
 function lastLine(tail: string): string {
   const lines = tail.split(/[\r\n]+/).filter((line) => line.trim() !== '' && line.trim() !== 'Conversion failed!');
   return safeLine(lines.at(-1) ?? '');
+}
+
+const MAX_TAIL_LINES = 20;
+const MAX_TAIL_CHARACTERS = 2000;
+
+/** The end of stderr as results may show it: the last lines, each made safe. */
+export function safeTail(stderrTail: string): string {
+  const lines = stderrTail.split(/[\r\n]+/).map(safeLine);
+  const last = lines.filter((line) => line !== '').slice(-MAX_TAIL_LINES);
+  return last.join('\n').slice(-MAX_TAIL_CHARACTERS);
+}
+
+/**
+ * What ffmpeg reports where it runs at `-loglevel info`: the description of the files, whose titles may say anything, and a filter's
+ * measurements. No error is among it.
+ */
+const REPORT = /^(\s|Input #\d|Output #\d|Stream mapping:|size=|video:\d|\[Parsed_astats_)/;
+
+function withoutReports(stderrTail: string): string {
+  const lines = stderrTail.split(/[\r\n]+/);
+  return lines.filter((line) => !REPORT.test(line)).join('\n');
 }
 
 const MAX_LINE_CHARACTERS = 300;

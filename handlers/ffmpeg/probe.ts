@@ -4,6 +4,7 @@ import { MillraceError } from '../../errors.ts';
 import { guardArguments, type MediaLocation } from './arguments/input.ts';
 import { ffmpegFailure } from './failure.ts';
 import { runTool } from './run.ts';
+import { PROBED_CODING, pixelAspect, rotationOf, type VideoCoding, videoCoding } from './video-coding.ts';
 
 const NumberText = z
   .union([z.number(), z.string()])
@@ -11,13 +12,12 @@ const NumberText = z
   .transform((value) => (Number.isFinite(value) ? value : undefined));
 
 const ProbedStream = z.object({
+  ...PROBED_CODING,
   index: z.int(),
   codec_type: z.string().optional(),
   codec_name: z.string().optional(),
   width: z.int().optional(),
   height: z.int().optional(),
-  pix_fmt: z.string().optional(),
-  sample_aspect_ratio: z.string().optional(),
   avg_frame_rate: z.string().optional(),
   r_frame_rate: z.string().optional(),
   duration: NumberText.optional(),
@@ -25,9 +25,7 @@ const ProbedStream = z.object({
   nb_frames: NumberText.optional(),
   sample_rate: NumberText.optional(),
   channels: z.int().optional(),
-  disposition: z.object({ attached_pic: z.int().optional() }).optional(),
-  tags: z.object({ rotate: NumberText.optional() }).optional(),
-  side_data_list: z.array(z.object({ rotation: NumberText.optional() })).optional(),
+  disposition: z.object({ attached_pic: z.int().optional(), timed_thumbnails: z.int().optional() }).optional(),
 });
 type ProbedStream = z.infer<typeof ProbedStream>;
 
@@ -58,11 +56,13 @@ export interface VideoStream {
   readonly constantRate: boolean;
   readonly durationSeconds: number | undefined;
   readonly frames: number | undefined;
+  readonly coding: VideoCoding;
 }
 
 export interface AudioStream {
   readonly index: number;
   readonly codec: string;
+  readonly profile?: string | undefined;
   readonly sampleRate: number;
   readonly channels: number;
   readonly durationSeconds: number | undefined;
@@ -85,6 +85,8 @@ export interface ProbeOptions {
   readonly formats?: string;
 }
 
+/** A day of sound is the longest that anybody cuts; beyond it a header lies, or a task would never end. */
+const MAX_MEDIA_SECONDS = 24 * 3600;
 const PROBE_TIME_LIMIT_MS = 120_000;
 const MAX_PROBE_CHARACTERS = 4 * 1024 * 1024;
 
@@ -109,13 +111,18 @@ export async function probe(location: MediaLocation, options: ProbeOptions): Pro
       ? new MillraceError('INPUT_INVALID', failure.message)
       : failure;
   }
-  return mediaInfo(text);
+  const info = mediaInfo(text);
+  if ((info.video ?? info.audio) !== undefined && (info.durationSeconds ?? 0) > MAX_MEDIA_SECONDS) {
+    throw new MillraceError('INPUT_INVALID', `The input lasts longer than ${MAX_MEDIA_SECONDS / 3600} hours, or says so.`);
+  }
+  return info;
 }
 
 export function probeArguments(location: MediaLocation, formats?: string): string[] {
   const input = 'url' in location ? location.url : location.file;
   return [
     ...['-hide_banner', '-loglevel', 'warning', '-print_format', 'json', '-show_format', '-show_streams'],
+    ...['-show_data_hash', 'md5'],
     ...guardArguments(location, formats),
     ...['-i', input],
   ];
@@ -126,7 +133,7 @@ export function mediaInfo(json: string): MediaInfo {
   const parsed = Probed.safeParse(parseJson(json));
   if (!parsed.success) throw new MillraceError('INPUT_INVALID', 'ffprobe could not describe the input.');
   const { streams, format } = parsed.data;
-  const video = streams.find((stream) => stream.codec_type === 'video' && stream.disposition?.attached_pic !== 1);
+  const video = streams.find((stream) => stream.codec_type === 'video' && !isStill(stream));
   const audio = streams.find((stream) => stream.codec_type === 'audio');
   return {
     formatName: format.format_name ?? 'unknown',
@@ -163,6 +170,7 @@ function videoStream(stream: ProbedStream): VideoStream {
     constantRate: isConstantRate(stream),
     durationSeconds: stream.duration,
     frames: stream.nb_frames,
+    coding: videoCoding(stream),
   };
 }
 
@@ -170,6 +178,7 @@ function audioStream(stream: ProbedStream): AudioStream {
   return {
     index: stream.index,
     codec: codecOf(stream),
+    profile: stream.profile,
     sampleRate: stream.sample_rate ?? 0,
     channels: stream.channels ?? 0,
     durationSeconds: stream.duration,
@@ -183,13 +192,9 @@ function codecOf(stream: ProbedStream): string {
   throw new MillraceError('CODEC_UNSUPPORTED', `The ${stream.codec_type} stream uses a codec that this ffprobe does not know.`);
 }
 
-function rotationOf(stream: ProbedStream): number {
-  return stream.side_data_list?.find((data) => data.rotation !== undefined)?.rotation ?? stream.tags?.rotate ?? 0;
-}
-
-function pixelAspect(text: string | undefined): number {
-  const [, width = '1', height = '1'] = /^(\d+):(\d+)$/.exec(text ?? '') ?? [];
-  return Number(width) > 0 && Number(height) > 0 ? Number(width) / Number(height) : 1;
+/** Covers and thumbnails are streams of pictures too. */
+function isStill({ disposition }: ProbedStream): boolean {
+  return disposition?.attached_pic === 1 || disposition?.timed_thumbnails === 1;
 }
 
 /** Above this a "rate" is a container's time base (90000/1 in MPEG-TS), not a count of pictures. */

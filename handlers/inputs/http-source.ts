@@ -37,8 +37,17 @@ function requestHeaders(range: ByteRange | undefined, ifMatch: string | undefine
   };
 }
 
+/** Unpacking is not for us: ranges count packed bytes, and a small body may unpack to one without an end. */
+const COMPRESSED = /\b(x-)?(gzip|deflate|br|zstd|compress)\b/i;
+
 function bodyOf(response: GuardedResponse, range: ByteRange | undefined, label: string): SourceBody {
   const { headers, body } = response;
+  if (COMPRESSED.test(headers['content-encoding'] ?? '')) {
+    body.destroy();
+    throw new MillraceError('INPUT_INVALID', `${label} is sent compressed, although it was asked for as it is.`, {
+      fix: 'Store the object without Content-Encoding.',
+    });
+  }
   const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') ?? [];
   const ranged = response.status === 206;
   if (ranged && (range === undefined || Number(first) !== range.start)) {
@@ -54,6 +63,9 @@ function outsideOf(response: GuardedResponse, range: ByteRange | undefined, labe
   const total = wholeNumber(/^bytes \*\/(\d+)$/.exec(response.headers['content-range'] ?? '')?.[1]);
   if (range?.start === 0 && (total === 0 || total === undefined)) {
     return { ranged: true, totalBytes: 0, ...described(response.headers), body: Readable.from([]) };
+  }
+  if (range?.start === 0) {
+    throw new MillraceError('SOURCE_UNREACHABLE', `${label} refuses a range that it has.`, { retryable: false });
   }
   throw new MillraceError('SOURCE_CHANGED', `${label} became shorter while it was read.`);
 }

@@ -5,7 +5,8 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { MillraceError } from '../../errors.ts';
 import { NETWORK_RETRY, type RetryPolicy, withRetry } from '../retry.ts';
-import { CHUNK_BYTES, RangedReader } from './ranged-reader.ts';
+import { quotaExceeded } from '../workspace.ts';
+import { CHUNK_BYTES, CHUNK_TIME_LIMIT_MS, RangedReader } from './ranged-reader.ts';
 import type { InputSource, SourceBody } from './source.ts';
 
 export interface OpenInput {
@@ -13,6 +14,8 @@ export interface OpenInput {
   readonly label: string;
   readonly fileName: string;
   readonly contentType: string | undefined;
+  /** Without quotes; `undefined` where the server tells none that stands for every byte. */
+  readonly etag: string | undefined;
   readonly totalBytes: number;
   /** A file in the workspace where the server knows no ranges; otherwise what the gateway reads from. */
   readonly data: { readonly file: string } | { readonly reader: RangedReader };
@@ -25,9 +28,13 @@ export interface OpenInputOptions {
   readonly etag: string | undefined;
   /** Where the whole is put if it cannot be read in ranges. */
   readonly spoolFile: string;
+  /** The most that may be put there; DISK_FULL beyond. */
+  readonly spoolQuotaBytes: number;
   readonly signal: AbortSignal;
   readonly onBytes: (count: number) => void;
   readonly retry?: RetryPolicy;
+  /** The longest that `CHUNK_BYTES` may take to arrive: a socket that trickles is as bad as one that is silent. */
+  readonly chunkTimeLimitMs?: number;
 }
 
 /** Throws what the source throws, SOURCE_CHANGED, or DISK_FULL. */
@@ -37,31 +44,36 @@ export async function openInput(source: InputSource, options: OpenInputOptions):
 }
 
 async function tryOpen(source: InputSource, options: OpenInputOptions): Promise<OpenInput> {
-  const { etag: planned, signal, onBytes } = options;
-  const answer = await source.open({ start: 0, end: CHUNK_BYTES - 1 }, { ifMatch: planned, signal });
-  if (planned !== undefined && answer.etag !== undefined && answer.etag !== planned) {
-    answer.body.destroy();
-    throw new MillraceError('SOURCE_CHANGED', `${source.label} is not the version that was planned.`);
+  const { etag: planned, onBytes, chunkTimeLimitMs = CHUNK_TIME_LIMIT_MS } = options;
+  const patience = createPatience(chunkTimeLimitMs, options.signal);
+  try {
+    const answer = await source.open({ start: 0, end: CHUNK_BYTES - 1 }, { ifMatch: planned, signal: patience.signal });
+    if (planned !== undefined && answer.etag !== undefined && answer.etag !== planned) {
+      answer.body.destroy();
+      throw new MillraceError('SOURCE_CHANGED', `${source.label} is not the version that was planned.`);
+    }
+    const { label, fileName } = source;
+    const etag = answer.etagIsWeak ? undefined : answer.etag;
+    const described = { label, fileName, contentType: answer.contentType, etag };
+    if (!answer.ranged || answer.totalBytes === undefined) {
+      const totalBytes = await download(answer, label, patience, options);
+      const file = options.spoolFile;
+      return { ...described, totalBytes, data: { file }, stream: () => createReadStream(file) };
+    }
+    const { totalBytes } = answer;
+    const firstChunk = await collect(answer.body, CHUNK_BYTES, onBytes);
+    const reader = new RangedReader({
+      ...{ source, totalBytes, etag: etagToHold(answer, planned), signal: options.signal, onBytes, chunkTimeLimitMs },
+      ...retryOf(options),
+    });
+    reader.hold(firstChunk);
+    return { ...described, totalBytes, data: { reader }, stream: () => Readable.from(wholeOf(reader), { objectMode: false }) };
+  } catch (thrown) {
+    // Lost patience is the network's fault, not a cancellation.
+    throw patience.isLost() ? new MillraceError('SOURCE_UNREACHABLE', `${source.label} sends too slowly.`) : thrown;
+  } finally {
+    patience.end();
   }
-  const { label, fileName } = source;
-  const described = { label, fileName, contentType: answer.contentType };
-  if (!answer.ranged || answer.totalBytes === undefined) {
-    const totalBytes = await download(answer, label, options);
-    const file = options.spoolFile;
-    return { ...described, totalBytes, data: { file }, stream: () => createReadStream(file) };
-  }
-  const { totalBytes } = answer;
-  const firstChunk = await collect(answer.body, CHUNK_BYTES, onBytes);
-  const reader = new RangedReader({
-    source,
-    totalBytes,
-    etag: etagToHold(answer, planned),
-    signal,
-    onBytes,
-    ...retryOf(options),
-  });
-  reader.hold(firstChunk);
-  return { ...described, totalBytes, data: { reader }, stream: () => Readable.from(wholeOf(reader), { objectMode: false }) };
 }
 
 async function* wholeOf(reader: RangedReader): AsyncGenerator<Buffer> {
@@ -90,15 +102,28 @@ async function collect(body: Readable, limitBytes: number, onBytes: (count: numb
   return Buffer.concat(chunks);
 }
 
-async function download(answer: SourceBody, label: string, { spoolFile, signal, onBytes }: OpenInputOptions): Promise<number> {
+async function download(
+  answer: SourceBody,
+  label: string,
+  patience: Patience,
+  { spoolFile, spoolQuotaBytes, onBytes }: OpenInputOptions,
+): Promise<number> {
+  if (answer.totalBytes !== undefined && answer.totalBytes > spoolQuotaBytes) {
+    answer.body.destroy();
+    throw quotaExceeded(spoolQuotaBytes);
+  }
+  let bytes = 0;
   const count = new Transform({
-    transform(chunk, _encoding, done) {
+    transform(chunk: Buffer, _encoding, done) {
       onBytes(chunk.length);
-      done(null, chunk);
+      if (Math.floor(bytes / CHUNK_BYTES) < Math.floor((bytes + chunk.length) / CHUNK_BYTES)) patience.renew();
+      bytes += chunk.length;
+      // An input without an end must not find out how large the disk is.
+      done(bytes > spoolQuotaBytes ? quotaExceeded(spoolQuotaBytes) : null, chunk);
     },
   });
   try {
-    await pipeline(answer.body, count, createWriteStream(spoolFile), { signal });
+    await pipeline(answer.body, count, createWriteStream(spoolFile), { signal: patience.signal });
   } catch (thrown) {
     await rm(spoolFile, { force: true });
     throw thrown;
@@ -108,4 +133,23 @@ async function download(answer: SourceBody, label: string, { spoolFile, signal, 
     throw new MillraceError('SOURCE_UNREACHABLE', `${label} ended after ${size} of ${answer.totalBytes} bytes.`);
   }
   return size;
+}
+
+interface Patience {
+  /** Aborted with `signal`, or once the time has passed. */
+  readonly signal: AbortSignal;
+  isLost(): boolean;
+  renew(): void;
+  end(): void;
+}
+
+function createPatience(limitMs: number, signal: AbortSignal): Patience {
+  const lost = new AbortController();
+  const timer = setTimeout(() => lost.abort(), limitMs);
+  return {
+    signal: AbortSignal.any([signal, lost.signal]),
+    isLost: () => lost.signal.aborted && !signal.aborted,
+    renew: () => void timer.refresh(),
+    end: () => clearTimeout(timer),
+  };
 }

@@ -15,7 +15,7 @@ const CHUNKS_BEFORE_READ_AHEAD = 4;
 /** What is handed on at a time: a reader that hangs up has then taken little more than it wanted. */
 const PIECE_BYTES = 64 * 1024;
 /** A socket that trickles is as bad as one that is silent. */
-const CHUNK_TIME_LIMIT_MS = 60_000;
+export const CHUNK_TIME_LIMIT_MS = 60_000;
 
 export interface RangedReaderOptions {
   readonly source: InputSource;
@@ -26,6 +26,8 @@ export interface RangedReaderOptions {
   /** Called with the bytes that came over the network. */
   readonly onBytes: (count: number) => void;
   readonly chunkBytes?: number;
+  /** The longest that one request for a chunk may take. */
+  readonly chunkTimeLimitMs?: number;
   readonly retry?: RetryPolicy;
 }
 
@@ -114,8 +116,8 @@ export class RangedReader {
   }
 
   async *#body(start: number, end: number): AsyncGenerator<Buffer> {
-    const { source, etag, signal } = this.#options;
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(CHUNK_TIME_LIMIT_MS)]);
+    const { source, etag, signal, chunkTimeLimitMs = CHUNK_TIME_LIMIT_MS } = this.#options;
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(chunkTimeLimitMs)]);
     try {
       const ifMatch = etag?.sendIfMatch === true ? etag.value : undefined;
       const answer = await source.open({ start, end }, { ifMatch, signal: limited });

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { MillraceError } from '../../errors.ts';
-import { saysTruncated } from '../ffmpeg/failure.ts';
+import { safeTail, saysTruncated } from '../ffmpeg/failure.ts';
 import type { MediaInfo } from '../ffmpeg/probe.ts';
 import type { TaskContext } from '../task-context.ts';
 import type { Destination } from './destination.ts';
@@ -27,15 +27,19 @@ export async function publish(publication: Publication, context: TaskContext): P
   const { file, contentType, destination, verify, stderrTail = '' } = publication;
   const info = await context.media.probe({ file }).catch((thrown: unknown) => {
     if (thrown instanceof MillraceError && thrown.code === 'INPUT_INVALID') {
-      throw new MillraceError('OUTPUT_INVALID', `Nothing was uploaded: the output cannot be read. ${thrown.message}`);
+      throw new MillraceError('OUTPUT_INVALID', `Nothing was uploaded: the output cannot be read. ${thrown.message}`, {
+        context: thrown.context,
+      });
     }
     throw thrown;
   });
   try {
     verify(info);
   } catch (thrown) {
-    if (!(thrown instanceof MillraceError) || !saysTruncated(stderrTail)) throw thrown;
-    throw new MillraceError('INPUT_INVALID', `An input breaks off before its end. ${thrown.message}`, { cause: thrown });
+    if (!(thrown instanceof MillraceError)) throw thrown;
+    const context = { ...thrown.context, stderr_tail: safeTail(stderrTail) };
+    if (!saysTruncated(stderrTail)) throw new MillraceError(thrown.code, thrown.message, { cause: thrown, context });
+    throw new MillraceError('INPUT_INVALID', `An input breaks off before its end. ${thrown.message}`, { cause: thrown, context });
   }
   const { size: sizeBytes } = await stat(file);
   await context.upload(destination, { sizeBytes, contentType, open: () => createReadStream(file) });

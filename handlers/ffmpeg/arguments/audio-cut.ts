@@ -63,21 +63,36 @@ export interface AudioCut {
   readonly span: SampleSpan;
 }
 
-/** Writes the span as raw s16le stereo to stdout: WAV written to a pipe has wrong sizes in its header. */
+/**
+ * Writes the span as raw s16le stereo to stdout: WAV written to a pipe has wrong sizes in its header. The same span as the decoder
+ * gave it, before anything was resampled, is measured beside: see `measuredPeakDbfs`.
+ */
 export function audioCutArguments(cut: AudioCut): string[] {
   const plan = cutPlan(cut.span, cut.sourceRate);
   const readSeconds = plan.warmUpSamples / cut.sourceRate + (plan.skipSamples + cut.span.count) / CUT_SAMPLE_RATE + 1;
+  const inSource = (samples: number) => Math.round((samples * cut.sourceRate) / CUT_SAMPLE_RATE);
+  const spanStart = inSource(plan.skipSamples);
+  const spanEnd = Math.max(spanStart + 1, inSource(plan.skipSamples + cut.span.count));
   const filters = [
-    `atrim=start_sample=${plan.warmUpSamples}`,
-    'asetpts=N/SR/TB',
-    ...PCM_FILTERS,
-    `atrim=start_sample=${plan.skipSamples}:end_sample=${plan.skipSamples + cut.span.count}`,
+    `atrim=start_sample=${plan.warmUpSamples},asetpts=N/SR/TB,asplit[cut][measured]`,
+    `[measured]atrim=start_sample=${spanStart}:end_sample=${spanEnd},astats,anullsink`,
+    `[cut]${PCM_FILTERS.join(',')},atrim=start_sample=${plan.skipSamples}:end_sample=${plan.skipSamples + cut.span.count}`,
   ];
   return [
     ...GLOBAL_ARGUMENTS,
+    // What astats measured is printed at this level.
+    ...['-loglevel', 'info'],
     ...inputArguments(cut.location, { seekSeconds: plan.seekSamples / cut.sourceRate, durationSeconds: readSeconds }),
-    ...['-map', `0:${cut.streamIndex}`, '-af', filters.join(','), '-f', 's16le', 'pipe:1'],
+    ...['-map', `0:${cut.streamIndex}`, '-af', filters.join(';'), '-f', 's16le', 'pipe:1'],
   ];
+}
+
+/** The peak that astats reported for all channels, in dBFS: -Infinity for silence, `undefined` where there was nothing to measure. */
+export function measuredPeakDbfs(stderrTail: string): number | undefined {
+  const [, overall = ''] = /\[Parsed_astats_\d+ @ [^\]]*\] Overall([\s\S]*)$/.exec(stderrTail) ?? [];
+  const [, text] = /\] Peak level dB: (-?inf|-?\d+(?:\.\d+)?)/.exec(overall) ?? [];
+  if (text === undefined) return undefined;
+  return text === '-inf' ? Number.NEGATIVE_INFINITY : Number(text);
 }
 
 export const PCM_FILTERS = [`aresample=${CUT_SAMPLE_RATE}`, 'aformat=sample_fmts=s16:channel_layouts=stereo'] as const;

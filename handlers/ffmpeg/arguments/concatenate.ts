@@ -5,10 +5,12 @@
  */
 import type { FrameRate, VideoStream } from '../probe.ts';
 import { framesPerSecond } from '../probe.ts';
+import type { Rung } from '../rung.ts';
 import { CUT_SAMPLE_RATE, PCM_FILTERS } from './audio-cut.ts';
-import { floorToEven, MP4_ARGUMENTS, type PictureSize } from './downsample.ts';
+import { rangeOptions } from './color.ts';
+import { MP4_ARGUMENTS } from './downsample.ts';
 import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS, seconds } from './input.ts';
-import { type VideoEncoder, videoEncoderArguments } from './video-encoder.ts';
+import { decodingArguments, encodingArguments, floorToEven, type PictureSize } from './picture-path.ts';
 
 export interface Canvas extends PictureSize {
   readonly rate: FrameRate;
@@ -59,50 +61,57 @@ export function samplesAt(frames: number, rate: FrameRate): number {
   return Math.round((frames * rate.denominator * CUT_SAMPLE_RATE) / rate.numerator);
 }
 
+/** How the pictures of all clips are made: on one rung with one quality, or copied. */
+export type ClipPictures = { readonly rung: Rung; readonly crf: number | undefined } | 'copied';
+
 export interface Clip {
   readonly location: MediaLocation;
   readonly video: VideoStream;
   readonly audioIndex: number | undefined;
   readonly canvas: Canvas;
   readonly frames: number;
-  readonly encoder: VideoEncoder;
-  readonly crf: number | undefined;
+  readonly pictures: ClipPictures;
   readonly videoFile: string;
   /** Gets raw s16le stereo at 48 kHz, from the clip's beginning; not written where the clip has no sound. */
   readonly audioFile: string;
 }
 
-/** Exactly `frames` pictures: the last one is held where the clip ends early. */
+/** Exactly `frames` pictures. */
 export function clipArguments(clip: Clip): string[] {
-  const { width, height, rate } = clip.canvas;
-  const durationSeconds = clip.frames / framesPerSecond(rate);
+  const { canvas, pictures } = clip;
+  const durationSeconds = clip.frames / framesPerSecond(canvas.rate);
+  return [
+    ...GLOBAL_ARGUMENTS,
+    ...PROGRESS_ARGUMENTS,
+    ...(pictures === 'copied' ? [] : decodingArguments(pictures.rung)),
+    ...inputArguments(clip.location),
+    ...['-map', `0:${clip.video.index}`],
+    ...(pictures === 'copied' ? ['-c:v', 'copy'] : encodedClipArguments(clip, durationSeconds, pictures)),
+    ...['-video_track_timescale', String(trackTimescale(canvas.rate)), '-map_metadata', '-1', '-f', 'mp4', clip.videoFile],
+    ...(clip.audioIndex === undefined ? [] : clipAudioArguments(clip.audioIndex, clip.audioFile, durationSeconds)),
+  ];
+}
+
+/** The last picture is held where the clip ends early. */
+function encodedClipArguments(
+  { video, canvas, frames }: Clip,
+  durationSeconds: number,
+  { rung, crf }: Exclude<ClipPictures, 'copied'>,
+): string[] {
+  const { width, height, rate } = canvas;
   const filters = [
     `fps=${rate.numerator}/${rate.denominator}:start_time=0`,
     // The aspect ratio as shown counts, so pixels become square first.
-    `scale=${fitted(clip.video, clip.canvas)}:flags=lanczos`,
+    `scale=${fitted(video, canvas)}:flags=lanczos${rangeOptions(video)}`,
     'setsar=1',
     `pad=${width}:${height}:(ow-iw)/2:(oh-ih)/2`,
     'format=yuv420p',
     `tpad=stop_mode=clone:stop_duration=${seconds(durationSeconds)}`,
   ];
   return [
-    ...GLOBAL_ARGUMENTS,
-    ...PROGRESS_ARGUMENTS,
-    ...inputArguments(clip.location),
-    ...['-map', `0:${clip.video.index}`, '-vf', filters.join(','), '-frames:v', String(clip.frames)],
-    ...videoEncoderArguments(clip.encoder, clip.crf),
-    ...[
-      '-flags',
-      '+cgop',
-      '-video_track_timescale',
-      String(trackTimescale(rate)),
-      '-map_metadata',
-      '-1',
-      '-f',
-      'mp4',
-      clip.videoFile,
-    ],
-    ...(clip.audioIndex === undefined ? [] : clipAudioArguments(clip.audioIndex, clip.audioFile, durationSeconds)),
+    ...['-vf', filters.join(','), '-frames:v', String(frames)],
+    ...encodingArguments(rung, crf),
+    ...['-flags', '+cgop', '-color_range', 'tv'],
   ];
 }
 

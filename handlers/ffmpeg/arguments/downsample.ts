@@ -1,12 +1,16 @@
 /** A smaller copy of a video. */
-import type { MediaInfo, VideoStream } from '../probe.ts';
+import type { AudioStream, VideoStream } from '../probe.ts';
+import type { Rung } from '../rung.ts';
+import { colorArguments } from './color.ts';
 import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS } from './input.ts';
-import { type VideoEncoder, videoEncoderArguments } from './video-encoder.ts';
-
-export interface PictureSize {
-  readonly width: number;
-  readonly height: number;
-}
+import {
+  decodingArguments,
+  encodingArguments,
+  floorToEven,
+  nearestEven,
+  type PictureSize,
+  pictureFilters,
+} from './picture-path.ts';
 
 const PREVIEW_CRF = 23;
 const STEREO_BITRATE = '128k';
@@ -21,39 +25,59 @@ export function downsampledSize(video: Pick<VideoStream, 'displayWidth' | 'displ
   return { width: Math.min(nearestEven(width), floorToEven(video.displayWidth)), height: evenHeight };
 }
 
-/** The smallest picture that 4:2:0 H.264 can hold is 2 x 2. */
-export function floorToEven(value: number): number {
-  return Math.max(2, Math.floor(value / 2) * 2);
-}
-
-export function nearestEven(value: number): number {
-  return Math.max(2, Math.round(value / 2) * 2);
+/** The first track of sound; the others are left behind. */
+export interface PreviewSound {
+  readonly audio: AudioStream;
+  readonly copied: boolean;
 }
 
 export interface Downsample {
   readonly location: MediaLocation;
-  readonly info: MediaInfo;
   readonly video: VideoStream;
+  readonly sound: PreviewSound | undefined;
   readonly size: PictureSize;
-  readonly encoder: VideoEncoder;
+  readonly rung: Rung;
   readonly outputFile: string;
 }
 
-/** ffmpeg turns rotated pictures upright before the first filter, so the size is that of the upright picture. */
-export function downsampleArguments({ location, info, video, size, encoder, outputFile }: Downsample): string[] {
-  const bitrate = (info.audio?.channels ?? 0) > 2 ? SURROUND_BITRATE : STEREO_BITRATE;
+export function downsampleArguments(downsample: Downsample): string[] {
+  const { location, video, sound, rung, outputFile } = downsample;
+  return [
+    ...GLOBAL_ARGUMENTS,
+    ...PROGRESS_ARGUMENTS,
+    ...decodingArguments(rung),
+    ...inputArguments(location),
+    ...streamArguments(video, sound),
+    ...['-vf', pictureFilters(downsample)],
+    ...encodingArguments(rung, PREVIEW_CRF),
+    ...colorArguments(video),
+    ...MP4_ARGUMENTS,
+    outputFile,
+  ];
+}
+
+/** The same pictures in an MP4 with its index first. */
+export function previewCopyArguments({ location, video, sound, outputFile }: Omit<Downsample, 'size' | 'rung'>): string[] {
   return [
     ...GLOBAL_ARGUMENTS,
     ...PROGRESS_ARGUMENTS,
     ...inputArguments(location),
-    ...['-map', `0:${video.index}`],
-    ...(info.audio === undefined ? [] : ['-map', `0:${info.audio.index}`, '-c:a', 'aac', '-b:a', bitrate]),
-    ...['-sn', '-dn', '-map_chapters', '-1'],
-    ...['-vf', `scale=${size.width}:${size.height}:flags=lanczos,setsar=1,format=yuv420p`],
-    ...videoEncoderArguments(encoder, PREVIEW_CRF),
-    ...MP4_ARGUMENTS,
-    outputFile,
+    ...streamArguments(video, sound),
+    ...['-c:v', 'copy', ...MP4_ARGUMENTS, outputFile],
   ];
+}
+
+function streamArguments(video: VideoStream, sound: PreviewSound | undefined): string[] {
+  return [
+    ...['-map', `0:${video.index}`],
+    ...(sound === undefined ? [] : ['-map', `0:${sound.audio.index}`, ...soundArguments(sound)]),
+    ...['-sn', '-dn', '-map_chapters', '-1'],
+  ];
+}
+
+function soundArguments({ audio, copied }: PreviewSound): string[] {
+  if (copied) return ['-c:a', 'copy'];
+  return ['-c:a', 'aac', '-b:a', audio.channels > 2 ? SURROUND_BITRATE : STEREO_BITRATE];
 }
 
 /** The index first, so that players start before the whole file is there; queues that hold a stream that starts late. */

@@ -1,8 +1,10 @@
 /** The final video: the pictures of one file, the sound of another, subtitles burnt in. */
 import type { AudioStream, VideoStream } from '../probe.ts';
-import { floorToEven, MP4_ARGUMENTS } from './downsample.ts';
+import type { Rung } from '../rung.ts';
+import { colorArguments } from './color.ts';
+import { MP4_ARGUMENTS } from './downsample.ts';
 import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS, SUBTITLE_FORMATS, seconds } from './input.ts';
-import { type VideoEncoder, videoEncoderArguments } from './video-encoder.ts';
+import { decodingArguments, encodingArguments, floorToEven, type PictureSize, pictureFilters } from './picture-path.ts';
 
 /** Fixed names inside the private working directory: nothing that a user wrote enters a filter's text. */
 export const SUBTITLES_FILE = 'subtitles.ass';
@@ -19,20 +21,24 @@ export interface Encode {
   readonly subtitles: boolean;
   /** The video's: the sound is cut or padded with silence to it. `-shortest` would overshoot. */
   readonly durationSeconds: number;
-  readonly encoder: VideoEncoder;
+  readonly rung: Rung;
   readonly outputFile: string;
 }
 
 export function encodeArguments(encode: Encode): string[] {
+  const { video, rung, subtitles } = encode;
+  const path = { rung, video, size: encodedSize(video) };
   return [
     ...GLOBAL_ARGUMENTS,
     ...PROGRESS_ARGUMENTS,
+    ...decodingArguments(rung),
     ...inputArguments(encode.videoLocation),
     ...inputArguments(encode.audioLocation),
-    ...['-map', `0:${encode.video.index}`, '-map', `1:${encode.audio.index}`, '-sn', '-dn', '-map_chapters', '-1'],
-    ...['-vf', videoFilters(encode)],
+    ...['-map', `0:${video.index}`, '-map', `1:${encode.audio.index}`, '-sn', '-dn', '-map_chapters', '-1'],
+    ...['-vf', pictureFilters(subtitles ? { ...path, drawing: SUBTITLES_FILTER } : path)],
     ...['-af', 'aresample=48000,apad', '-c:a', 'aac', '-b:a', AUDIO_BITRATE, '-ac', '2'],
-    ...videoEncoderArguments(encode.encoder),
+    ...encodingArguments(rung),
+    ...colorArguments(video),
     ...['-t', seconds(encode.durationSeconds)],
     ...MP4_ARGUMENTS,
     encode.outputFile,
@@ -40,22 +46,10 @@ export function encodeArguments(encode: Encode): string[] {
 }
 
 /** The `ass` filter reads its file with libass alone; `subtitles` would open it as media, playlists and all. */
-function videoFilters({ video, subtitles }: Encode): string {
-  const size = encodedSize(video);
-  const scaled =
-    size.width !== video.displayWidth ||
-    size.height !== video.displayHeight ||
-    video.width * video.height !== size.width * size.height;
-  return [
-    ...(scaled ? [`scale=${size.width}:${size.height}:flags=lanczos`] : []),
-    'setsar=1',
-    ...(subtitles ? [`ass=${SUBTITLES_FILE}:fontsdir=${FONTS_FOLDER}`] : []),
-    'format=yuv420p',
-  ].join(',');
-}
+const SUBTITLES_FILTER = `ass=${SUBTITLES_FILE}:fontsdir=${FONTS_FOLDER}`;
 
 /** The size as it is shown, even on both sides. */
-export function encodedSize(video: Pick<VideoStream, 'displayWidth' | 'displayHeight'>): { width: number; height: number } {
+export function encodedSize(video: Pick<VideoStream, 'displayWidth' | 'displayHeight'>): PictureSize {
   return { width: floorToEven(video.displayWidth), height: floorToEven(video.displayHeight) };
 }
 

@@ -7,7 +7,7 @@ import type { MillraceError } from '../../../errors.ts';
 import type { Tools } from '../../../handlers/ffmpeg/locate.ts';
 import { createTaskRunner, type TaskRunner, type TaskRunnerOptions } from '../../../handlers/run-task.ts';
 import type { Progress, TaskAnswer, TaskOutput } from '../../../handlers/task.ts';
-import { createLogger } from '../../../log.ts';
+import { createLogger, type Logger } from '../../../log.ts';
 import { type Origin, type OriginFile, SECRET, startOrigin } from '../../media/origin.ts';
 import { type Sink, startSink } from '../../media/sink.ts';
 
@@ -18,6 +18,8 @@ export interface TaskBench {
   readonly sink: Sink;
   readonly runner: TaskRunner;
   readonly lines: string[];
+  /** Writes into `lines`. */
+  readonly logger: Logger;
   readonly progress: Progress[];
   /** Called at every report of progress. */
   onProgress: () => void;
@@ -54,7 +56,7 @@ export async function startBench(tools: Tools): Promise<TaskBench> {
   const run = (on: TaskRunner, task: string, parameters: Record<string, unknown>, signal: AbortSignal) =>
     on.run({ task, parameters }, { requestId: 'run-1', signal, log, progress: report });
   const bench: TaskBench = {
-    ...{ directory, workDir, origin, sink, runner, lines, progress },
+    ...{ directory, workDir, origin, sink, runner, lines, logger: log, progress },
     onProgress: () => undefined,
     serve(file, options = {}) {
       const name = `${names++}-${file.slice(file.lastIndexOf('/') + 1)}`;

@@ -14,14 +14,11 @@ import { downsampleArguments, downsampledSize } from '../../../../handlers/ffmpe
 import { encodeArguments } from '../../../../handlers/ffmpeg/arguments/encode.ts';
 import { inputArguments } from '../../../../handlers/ffmpeg/arguments/input.ts';
 import { videoEncoderArguments } from '../../../../handlers/ffmpeg/arguments/video-encoder.ts';
-import { type AudioStream, probeArguments, type VideoStream } from '../../../../handlers/ffmpeg/probe.ts';
+import { type AudioStream, probeArguments } from '../../../../handlers/ffmpeg/probe.ts';
+import { PLAIN_VIDEO } from '../plain-video.ts';
 
-const VIDEO: VideoStream = {
-  ...{ index: 0, codec: 'h264', width: 640, height: 360, displayWidth: 640, displayHeight: 360, pixelFormat: 'yuv420p' },
-  ...{ frameRate: { numerator: 25, denominator: 1 }, constantRate: true, durationSeconds: 4, frames: 100 },
-};
+const VIDEO = PLAIN_VIDEO;
 const AUDIO: AudioStream = { index: 1, codec: 'aac', sampleRate: 44_100, channels: 2, durationSeconds: 4, samples: undefined };
-const INFO = { formatName: 'mov,mp4', durationSeconds: 4, video: VIDEO, audio: AUDIO };
 const URL_LOCATION = { url: 'http://127.0.0.1:4000/token' };
 
 /** The value behind the n-th occurrence of an option. */
@@ -32,15 +29,15 @@ const COMMANDS = {
   cut: audioCutArguments({ location: URL_LOCATION, streamIndex: 0, sourceRate: 48_000, span: { start: 48_000, count: 4800 } }),
   downsample: downsampleArguments({
     location: URL_LOCATION,
-    info: INFO,
     video: VIDEO,
+    sound: { audio: AUDIO, copied: false },
     size: { width: 320, height: 180 },
-    encoder: 'libx264',
+    rung: 'cpu',
     outputFile: '/w/out.mp4',
   }),
   encode: encodeArguments({
     ...{ videoLocation: URL_LOCATION, video: VIDEO, audioLocation: { file: '/w/a.wav' }, audio: AUDIO },
-    ...{ subtitles: true, durationSeconds: 4, encoder: 'libx264', outputFile: '/w/out.mp4' },
+    ...{ subtitles: true, durationSeconds: 4, rung: 'cpu', outputFile: '/w/out.mp4' },
   }),
   join: joinArguments({
     listFile: '/w/list',
@@ -109,9 +106,10 @@ describe('audio cuts', () => {
     });
     expect(optionOf(args, '-map')).toBe('0:2');
     const filters = optionOf(args, '-af') ?? '';
-    expect(filters).toMatch(
-      /^atrim=start_sample=22050,asetpts=N\/SR\/TB,aresample=48000,aformat=sample_fmts=s16:channel_layouts=stereo,/,
-    );
+    expect(filters).toMatch(/^atrim=start_sample=22050,asetpts=N\/SR\/TB,asplit\[cut\]\[measured\];/);
+    expect(filters).toMatch(/\[cut\]aresample=48000,aformat=sample_fmts=s16:channel_layouts=stereo,/);
+    // The same tenth of a second, in samples of the source.
+    expect(filters).toContain('[measured]atrim=start_sample=4410:end_sample=8820,astats,anullsink;');
     const [, start, end] = /atrim=start_sample=(\d+):end_sample=(\d+)$/.exec(filters) ?? [];
     expect(Number(end) - Number(start)).toBe(4800);
     expect(args.slice(-3)).toEqual(['-f', 's16le', 'pipe:1']);
@@ -152,10 +150,10 @@ describe('downsampled sizes', () => {
     expect(optionOf(COMMANDS.downsample, '-map', 1)).toBe('0:1');
     const mute = downsampleArguments({
       location: URL_LOCATION,
-      info: { ...INFO, audio: undefined },
       video: VIDEO,
+      sound: undefined,
       size: { width: 2, height: 2 },
-      encoder: 'libx264',
+      rung: 'cpu',
       outputFile: 'o',
     });
     expect(mute).not.toContain('-c:a');
@@ -164,7 +162,9 @@ describe('downsampled sizes', () => {
 
 describe('encodes', () => {
   it('burn in a file of a fixed name, last as long as the pictures, and pad the sound', () => {
-    expect(optionOf(COMMANDS.encode, '-vf')).toBe('setsar=1,ass=subtitles.ass:fontsdir=fonts,format=yuv420p');
+    expect(optionOf(COMMANDS.encode, '-vf')).toBe(
+      'scale=640:360:flags=lanczos,setsar=1,ass=subtitles.ass:fontsdir=fonts,format=yuv420p',
+    );
     expect(optionOf(COMMANDS.encode, '-t')).toBe('4.000000');
     expect(optionOf(COMMANDS.encode, '-af')).toBe('aresample=48000,apad');
     expect(COMMANDS.encode).not.toContain('-shortest');
@@ -237,7 +237,7 @@ describe('concatenations', () => {
     const args = clipArguments({
       ...{ location: URL_LOCATION, video: { ...VIDEO, displayWidth: 180, displayHeight: 320 }, audioIndex: 1 },
       ...{ canvas: { width: 320, height: 180, rate: { numerator: 25, denominator: 1 } }, frames: 50 },
-      ...{ encoder: 'libx264', crf: 30, videoFile: '/w/v.mp4', audioFile: '/w/a.pcm' },
+      ...{ pictures: { rung: 'cpu', crf: 30 }, videoFile: '/w/v.mp4', audioFile: '/w/a.pcm' },
     });
     expect(optionOf(args, '-vf')).toBe(
       'fps=25/1:start_time=0,scale=102:180:flags=lanczos,setsar=1,pad=320:180:(ow-iw)/2:(oh-ih)/2,format=yuv420p,tpad=stop_mode=clone:stop_duration=2.000000',

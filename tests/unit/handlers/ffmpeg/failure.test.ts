@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withoutNvencBecause } from '../../../../handlers/ffmpeg/capabilities.ts';
+import { missingBecause } from '../../../../handlers/ffmpeg/capabilities.ts';
 import { ffmpegFailure, safeLine, saysTruncated } from '../../../../handlers/ffmpeg/failure.ts';
 import { afterProgressLine, NO_PROGRESS, percentOf } from '../../../../handlers/ffmpeg/progress.ts';
 import { progressReader } from '../../../../handlers/ffmpeg/run.ts';
@@ -23,7 +23,14 @@ describe('ffmpegFailure', () => {
       'DISK_FULL',
       'av_interleaved_write_frame(): No space left on device\nError writing trailer of /w/out.mp4: No space left on device',
     ],
-    ['GPU_FAILED', '[h264_nvenc @ 0x5] OpenEncodeSessionEx failed: out of memory (10)\nError initializing output stream'],
+    ['GPU_OUT_OF_MEMORY', '[h264_nvenc @ 0x5] OpenEncodeSessionEx failed: out of memory (10)\nError initializing output stream'],
+    ['GPU_OUT_OF_MEMORY', 'cu->cuMemAlloc(&data, size) failed -> CUDA_ERROR_OUT_OF_MEMORY: out of memory'],
+    [
+      'GPU_FAILED',
+      '[h264_nvenc @ 0x5] OpenEncodeSessionEx failed: unsupported device (2): (no details)\nNo capable devices found',
+    ],
+    ['GPU_FAILED', '[h264 @ 0x5] No device available for decoder: device type cuda needed for codec h264.'],
+    ['FFMPEG_FAILED', 'Device setup failed: Cannot allocate memory'],
     ['GPU_FAILED', '[h264_nvenc @ 0x5] Cannot load libcuda.so.1'],
     ['SOURCE_UNREACHABLE', 'http://127.0.0.1:4000/abc: Connection refused'],
     ['FFMPEG_FAILED', 'Something that nobody has seen before'],
@@ -61,15 +68,26 @@ describe('ffmpegFailure', () => {
   });
 });
 
-describe('withoutNvencBecause', () => {
+describe('missingBecause', () => {
   it.each([
     ['[h264_nvenc @ 0x1] Cannot load libnvidia-encode.so.1', /NVIDIA_DRIVER_CAPABILITIES/],
     ['[h264_nvenc @ 0x1] Cannot load libcuda.so.1', /no NVIDIA driver/],
     ['OpenEncodeSessionEx failed: unsupported device (2): (no details)\nNo capable devices found', /has no encoder/],
-    ["Unknown encoder 'h264_nvenc'", /built without NVENC/],
+    ["Unknown encoder 'h264_nvenc'", /built without it/],
     ['Driver does not support the required nvenc API version. Required: 12.1 Found: 11.1', /older than this ffmpeg needs/],
+    ['[h264 @ 0x1] Cannot load libnvcuvid.so.1', /NVIDIA_DRIVER_CAPABILITIES/],
+    [
+      'OpenEncodeSessionEx failed: out of memory (10): (no details)\nNo capable devices found',
+      /no encoding session or no memory/,
+    ],
+    ['[av1_nvenc @ 0x1] Codec not supported\nNo capable devices found', /no encoder for that codec/],
+    ['cu->cuInit(0) failed -> CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected', /sees no GPU/],
+    // What the build of 2018 says, which has no CUDA in it.
+    ['Device creation failed: -12.\n[h264 @ 0x1] No device available for decoder: device type cuda needed', /without CUDA/],
+    ["Option 'interp_algo' not found", /too old for the options/],
+    ["Impossible to convert between the formats supported by the filter 'a' and the filter 'b'", /fell back to the CPU/],
   ])('explains %j', (stderr, reason) => {
-    expect(withoutNvencBecause(end(stderr))).toMatch(reason);
+    expect(missingBecause(end(stderr))).toMatch(reason);
   });
 });
 

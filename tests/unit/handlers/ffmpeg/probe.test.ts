@@ -37,6 +37,24 @@ describe('mediaInfo', () => {
     expect(mediaInfo(json(cover, sound))).toMatchObject({ video: undefined, audio: { index: 1, sampleRate: 44_100 } });
   });
 
+  it.each([
+    ['turned', { side_data_list: [{ side_data_type: 'Display Matrix', rotation: -90 }] }, { turned: true }],
+    ['mirrored', { side_data_list: [{ side_data_type: 'Display Matrix', rotation: 0 }] }, { turned: true }],
+    ['of full range by tag', { color_range: 'pc' }, { fullRange: true }],
+    ['of full range by pixel format', { pix_fmt: 'yuvj420p' }, { fullRange: true }],
+    ['interlaced', { field_order: 'tt' }, { progressive: false }],
+    ['progressive', { field_order: 'progressive' }, { progressive: true, turned: false, fullRange: false }],
+    ['untagged', { color_space: 'unknown' }, { matrix: undefined }],
+    ['tagged', { color_space: 'bt2020nc', color_transfer: 'smpte2084' }, { matrix: 'bt2020nc', transfer: 'smpte2084' }],
+  ])('tells that pictures are %s', (_what, more, coding) => {
+    expect(mediaInfo(json({ ...video, ...more })).video?.coding).toMatchObject(coding);
+  });
+
+  it('passes over thumbnails on the way to the video', () => {
+    const thumbnails = { ...video, width: 160, height: 90, disposition: { timed_thumbnails: 1 } };
+    expect(mediaInfo(json(thumbnails, { ...video, index: 1 })).video?.index).toBe(1);
+  });
+
   it('tells an even pace from an uneven one', () => {
     expect(mediaInfo(json(video)).video?.constantRate).toBe(true);
     expect(mediaInfo(json({ ...video, r_frame_rate: '60/1' })).video?.constantRate).toBe(false);
