@@ -95,11 +95,12 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   async function run(input: unknown, scope: TaskScope): Promise<TaskAnswer> {
     const startedAtMs = now();
     const { task, parameters } = envelopeOf(input);
-    const log = scope.log.child({ requestId: scope.requestId, task });
-    const items = createItems({ task, scope, log, fetch, retry, now, workerId: scope.workerId ?? options.workerId });
+    const { log } = scope;
+    const isBatch = runContextsOf(parameters).length > 1;
+    const items = createItems({ task, isBatch, scope, log, fetch, retry, now, workerId: scope.workerId ?? options.workerId });
     try {
       const parsed = parseTask(input);
-      const output = await performTask(parsed, await workerParts(), { ...scope, log, settle: items.settle });
+      const output = await performTask(parsed, await workerParts(), { ...scope, settle: items.settle });
       if (scope.signal.aborted) return { kind: 'cancelled' };
       const measured = { ...output, worker_sec: roundedSeconds((now() - startedAtMs) / 1000) };
       await items.settleRest(runContextsOf(parameters), { kind: 'succeeded', output: measured }, startedAtMs);
@@ -128,6 +129,8 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
 
 interface ItemsOptions {
   readonly task: string;
+  /** Then the logger does not say which item a line is about. */
+  readonly isBatch: boolean;
   readonly scope: TaskScope;
   readonly log: Logger;
   readonly fetch: GuardedFetch;
@@ -137,14 +140,14 @@ interface ItemsOptions {
 }
 
 /** The results of the items of one run: each is written once. */
-function createItems({ task, scope, log, fetch, retry, now, workerId }: ItemsOptions) {
+function createItems({ task, isBatch, scope, log, fetch, retry, now, workerId }: ItemsOptions) {
   const settled = new Set<string>();
 
   /** The output is what counts: a result that cannot be written does not undo it, and the sweep finds what it lacks. */
   const settle: TaskContext['settle'] = async (item, outcome, startedAtMs) => {
     const finishedAtMs = now();
     const workerSeconds = roundedSeconds((finishedAtMs - startedAtMs) / 1000);
-    const about = item === undefined ? {} : { job: item.job, stage: item.stage, item: item.item, attempt: item.attempt };
+    const about = item === undefined || !isBatch ? {} : { item: item.item, attempt: item.attempt };
     if (outcome.kind === 'failed') log.warn({ ...about, error: outcome.error, workerSeconds }, 'an item failed');
     else log.info({ ...about, workerSeconds }, 'an item succeeded');
     if (item === undefined || scope.signal.aborted) return;

@@ -16,6 +16,7 @@ export interface TaskScope {
   /** Aborted when RunPod stops the job or the worker must go: processes are killed and nothing is written after that. */
   readonly signal: AbortSignal;
   readonly progress: (progress: Progress) => void;
+  /** Says already which work it is: see log-fields.ts. */
   readonly log: Logger;
 }
 

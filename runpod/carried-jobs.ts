@@ -1,5 +1,6 @@
 /** The jobs that this worker has on its hands: each is run, reported on and answered. */
 import type { ErrorCode } from '../errors.ts';
+import { logFieldsOf } from '../handlers/log-fields.ts';
 import type { RunTask, TaskAnswer } from '../handlers/task.ts';
 import type { Logger } from '../log.ts';
 import { type PostedAnswer, postAnswer } from './answer.ts';
@@ -50,7 +51,7 @@ export function createCarriedJobs(options: CarriedJobsOptions): CarriedJobs {
   let refreshAsked = false;
 
   async function carry(job: TakenJob): Promise<void> {
-    const log = line.log.child({ requestId: job.id });
+    const log = line.log.child({ requestId: job.id, ...logFieldsOf(job.input) });
     const startedMs = line.now();
     log.info('A job was taken.');
     const progress = startProgressPosts(line, job.id, options.progressIntervalMs);

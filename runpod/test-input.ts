@@ -1,6 +1,7 @@
 /** One job with no RunPod at all: `--test_input '<json>'` or a `test_input.json`, as RunPod's own workers take it. */
 import { z } from 'zod';
 import { MillraceError } from '../errors.ts';
+import { logFieldsOf } from '../handlers/log-fields.ts';
 import type { RunTask, TaskAnswer } from '../handlers/task.ts';
 import type { Logger } from '../log.ts';
 import { answerBody } from './answer.ts';
@@ -29,7 +30,7 @@ export async function runTestInput(
     return { answerLine: answerBody({ kind: 'failed', error }), exitCode: 2 };
   }
   const { id, input } = job.data;
-  const log = options.log.child({ requestId: id });
+  const log = options.log.child({ requestId: id, ...logFieldsOf(input) });
   const progress = ({ percent }: { readonly percent: number }) => log.info({ percent }, 'Progress.');
   const answer: TaskAnswer = await run(input, { requestId: id, workerId: 'local', signal: options.signal, progress, log });
   return { answerLine: answerBody(answer), exitCode: answer.kind === 'succeeded' ? 0 : 1 };
