@@ -2,8 +2,7 @@
 import { MillraceError } from '../errors.ts';
 import type { FieldError } from '../manifests/field-errors.ts';
 import type { Rejected } from '../manifests/parse.ts';
-import type { Pipeline, Stage } from '../manifests/pipeline.ts';
-import { isPerItem } from './plan-inputs.ts';
+import type { Pipeline, Stage, StageInput } from '../manifests/pipeline.ts';
 import { brokenReferencesIn, REFERENCE_ROOTS, referencesIn } from './references.ts';
 
 export interface GraphStage extends Stage {
@@ -38,6 +37,9 @@ export function requireGraph(pipeline: Pipeline): Graph {
   if (outcome.ok) return outcome.graph;
   throw new MillraceError(outcome.code, outcome.errors.map(({ text }) => text).join('; '));
 }
+
+/** True for an input that each item has one of its own: `stage/segmentation/audio_segments/segment_${index}.wav`. */
+export const isPerItem = (input: StageInput): boolean => 'key' in input && /\$\{(index|item)\b/.test(input.key);
 
 function inputErrors(stage: GraphStage, pipeline: Pipeline): FieldError[] {
   return Object.entries(stage.inputs ?? {}).flatMap(([name, input]) => {

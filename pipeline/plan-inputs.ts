@@ -2,7 +2,7 @@
 import type { StageInput } from '../manifests/pipeline.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import { digestOf } from './fingerprint.ts';
-import type { GraphStage } from './graph.ts';
+import { type GraphStage, isPerItem } from './graph.ts';
 import { addProblem, inputVersion, type PlanContext, type Producer } from './plan-context.ts';
 import type { ResolvedInput } from './plan-types.ts';
 import { lookUp, type ReferenceScope, substituteText, UnknownReference, wholeReference } from './references.ts';
@@ -23,9 +23,6 @@ type Found =
   | { readonly kind: 'missing'; readonly why: string; readonly started: boolean }
   | { readonly kind: 'blocked'; readonly why: string }
   | { readonly kind: 'unwanted' };
-
-/** True for an input that each item has one of its own: `stage/segmentation/audio_segments/segment_${index}.wav`. */
-export const isPerItem = (input: StageInput): boolean => 'key' in input && /\$\{(index|item)\b/.test(input.key);
 
 /** The inputs that all items of the stage share. */
 export function resolveInputs(context: PlanContext, stage: GraphStage, scope: ReferenceScope): ResolvedInputs {
