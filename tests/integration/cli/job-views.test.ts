@@ -129,7 +129,7 @@ describe('plan and status', () => {
   describe('status', () => {
     it('shows each stage with its share, and what failed with its reason', async () => {
       const { code, stdout } = await run('status', 'half');
-      expect(code).toBe(0);
+      expect(code, 'an item has failed for good').toBe(1);
       const lines = stdout.trimEnd().split('\n');
       expect(lines[0]).toBe('half: working');
       expect(lines).toContainEqual(expect.stringMatching(/^segmentation +████░{16} +1\/5 +1 running, 2 to dispatch, 1 failed$/));
@@ -138,7 +138,7 @@ describe('plan and status', () => {
 
     it('is one JSON document with --json', async () => {
       const { code, stdout, stderr } = await run('status', 'half', '--json');
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
       const document: unknown = JSON.parse(stdout);
       expect(document).toMatchObject({ job: 'half', state: 'working', problems: [] });
       expect(document).toHaveProperty(
