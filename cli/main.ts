@@ -1,16 +1,20 @@
 /** `millrace …`: reads the arguments, runs one command, and turns what it throws into one line and an exit code. */
 import { Command, CommanderError } from 'commander';
 import { asMillraceError, type MillraceError } from '../errors.ts';
-import { addConsume } from './commands/consume.ts';
-import { addDemo } from './commands/demo.ts';
-import { addDev } from './commands/dev.ts';
-import { addPlan } from './commands/plan.ts';
-import { addStatus } from './commands/status.ts';
-import { addSubmit } from './commands/submit.ts';
-import { addValidate } from './commands/validate.ts';
-import { addWorker } from './commands/worker.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { readVersion } from './version.ts';
+
+/** In the order of the help. Each brings its own parts along, and a worker that starts cold must not load those of the others. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  dev: async () => (await import('./commands/dev.ts')).addDev,
+  demo: async () => (await import('./commands/demo.ts')).addDemo,
+  submit: async () => (await import('./commands/submit.ts')).addSubmit,
+  status: async () => (await import('./commands/status.ts')).addStatus,
+  plan: async () => (await import('./commands/plan.ts')).addPlan,
+  validate: async () => (await import('./commands/validate.ts')).addValidate,
+  consume: async () => (await import('./commands/consume.ts')).addConsume,
+  worker: async () => (await import('./commands/worker.ts')).addWorker,
+};
 
 const program = new Command('millrace')
   .description('Turns a bucket into a media pipeline on RunPod Serverless GPU workers.')
@@ -18,7 +22,10 @@ const program = new Command('millrace')
   .showHelpAfterError('(add --help for what it takes)')
   .exitOverride();
 
-for (const add of [addDev, addDemo, addSubmit, addStatus, addPlan, addValidate, addConsume, addWorker]) add(program);
+const asked = process.argv[2] ?? '';
+// Whatever is no command's name is answered with all of them: help, the version, a suggestion.
+const wanted = Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS);
+for (const add of await Promise.all(wanted.map((name) => COMMANDS[name]?.()))) add?.(program);
 
 program.addHelpText(
   'after',

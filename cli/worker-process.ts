@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { asMillraceError, MillraceError } from '../errors.ts';
 import { locate } from '../handlers/ffmpeg/locate.ts';
-import { createTaskRunner, type TaskRunner } from '../handlers/run-task.ts';
+import { createTaskRunner, type TaskRunner, type TaskRunnerOptions } from '../handlers/run-task.ts';
 import type { Logger } from '../log.ts';
 import { runTestInput } from '../runpod/test-input.ts';
 import { isRunpodWorker, parseWorkerEnvironment, reportUnhealthy, runWorker, type WorkerEnvironment } from '../runpod/worker.ts';
-import { bucketCredentials, createStores } from './deployment.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -58,8 +57,7 @@ async function createRunner(config: Config, log: Logger, environment?: WorkerEnv
       tools,
       workDir: config.MILLRACE_WORK_DIR ?? join(tmpdir(), 'millrace'),
       ...(config.MILLRACE_FONTS_DIR === undefined ? {} : { fontsDir: config.MILLRACE_FONTS_DIR }),
-      // By default a worker holds no keys and everything it is given is presigned.
-      ...(bucketCredentials(config) === undefined ? {} : { storeFor: createStores(config) }),
+      ...(await bucketStores(config)),
       ...publicBase(config),
       allowHosts: config.HTTP_ALLOW_HOSTS,
       timeLimitSeconds: config.MILLRACE_TASK_TIME_LIMIT_SECONDS,
@@ -75,6 +73,13 @@ async function createRunner(config: Config, log: Logger, environment?: WorkerEnv
     if (environment !== undefined) await reportUnhealthy(environment, error.code, error.message);
     throw error;
   }
+}
+
+/** By default a worker holds no keys and everything it is given is presigned: then the S3 client is not even loaded. */
+async function bucketStores(config: Config): Promise<Pick<TaskRunnerOptions, 'storeFor'>> {
+  if (config.HMAC_KEY === undefined && config.AWS_ACCESS_KEY_ID === undefined) return {};
+  const { bucketCredentials, createStores } = await import('./deployment.ts');
+  return bucketCredentials(config) === undefined ? {} : { storeFor: createStores(config) };
 }
 
 /** Throws GPU_REQUIRED where no GPU has proved that it can encode, with the reason. */

@@ -1,0 +1,156 @@
+/**
+ * How long a fresh worker process takes until it asks for its first job, beside an empty Node process started in the same round:
+ * with and without compiled code kept from an earlier start, and where the time goes.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type LocalEndpoint, startEndpoint } from '../local/endpoint/endpoint.ts';
+import { silentLogger } from '../log.ts';
+
+const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+const TIME_LIMIT_MS = 60_000;
+const WITHOUT_WARNINGS = '--disable-warning=ExperimentalWarning';
+const FFMPEG_FOUND = '"found ffmpeg"';
+
+export interface ColdStartOptions {
+  /** Each way is started so often; the report has the medians. */
+  readonly rounds: number;
+}
+
+/** Medians, in milliseconds since the process was spawned. */
+export interface ColdStart {
+  /** The command line and the worker's modules are loaded: `millrace worker --help` has ended. */
+  readonly loadedMs: number;
+  readonly ffmpegFoundMs: number;
+  /** Its first request for a job has reached the endpoint. */
+  readonly firstTakeMs: number;
+  /** Of `firstTakeMs`: how often an empty Node process fits into it. */
+  readonly emptyProcesses: number;
+}
+
+export interface ColdStartReport {
+  readonly rounds: number;
+  /** `node -e 0`, from its spawning to its end. */
+  readonly emptyProcessMs: number;
+  /** As `bin/millrace.mjs` and the image start it, from the second time on. */
+  readonly withCompileCache: ColdStart;
+  readonly withoutCompileCache: ColdStart;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+interface WorkerStart {
+  readonly ffmpegFoundMs: number;
+  readonly firstTakeMs: number;
+}
+
+/** Throws where a worker ends, or is silent for a minute, before it asks for a job. */
+export async function measureColdStart({ rounds }: ColdStartOptions): Promise<ColdStartReport> {
+  const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+  const takes = new Map<string, () => void>();
+  const endpoint = await startEndpoint({
+    dataDir: join(directory, 'endpoint'),
+    port: 0,
+    apiKey: 'bench',
+    log: silentLogger,
+    onRequest({ url }) {
+      const [, workerId = ''] = /\/job-take(?:-batch)?\/([^/?]+)/.exec(url) ?? [];
+      takes.get(workerId)?.();
+      return undefined;
+    },
+  });
+  const inherited = Object.fromEntries(['PATH', 'HOME'].flatMap((name) => entryOf(name, process.env[name])));
+  const plain = { ...inherited, MILLRACE_WORK_DIR: join(directory, 'work') };
+  const cached = { ...plain, NODE_COMPILE_CACHE: join(directory, 'compiled') };
+  const empty: number[] = [];
+  const ways = [
+    { env: plain, loaded: [] as number[], starts: [] as WorkerStart[] },
+    { env: cached, loaded: [] as number[], starts: [] as WorkerStart[] },
+  ] as const;
+  try {
+    // Fills the cache, and the system's own.
+    await startWorker('warm-up', cached, endpoint, takes);
+    for (let round = 0; round < rounds; round++) {
+      empty.push(await timeOf(['-e', '0'], plain));
+      for (const [way, { env, loaded, starts }] of ways.entries()) {
+        loaded.push(await timeOf([MAIN, 'worker', '--help'], env));
+        starts.push(await startWorker(`worker-${way}-${round}`, env, endpoint, takes));
+      }
+    }
+  } finally {
+    await endpoint.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+  const emptyProcessMs = median(empty);
+  const summary = ({ loaded, starts }: (typeof ways)[number]): ColdStart => {
+    const firstTakeMs = median(starts.map((start) => start.firstTakeMs));
+    return {
+      loadedMs: median(loaded),
+      ffmpegFoundMs: median(starts.map((start) => start.ffmpegFoundMs)),
+      firstTakeMs,
+      emptyProcesses: firstTakeMs / emptyProcessMs,
+    };
+  };
+  return { rounds, emptyProcessMs, withoutCompileCache: summary(ways[0]), withCompileCache: summary(ways[1]) };
+}
+
+async function startWorker(
+  workerId: string,
+  env: Environment,
+  endpoint: LocalEndpoint,
+  takes: Map<string, () => void>,
+): Promise<WorkerStart> {
+  const startedAtMs = performance.now();
+  const child = spawn(process.execPath, [WITHOUT_WARNINGS, MAIN, 'worker'], {
+    env: { ...env, ...endpoint.workerEnvironment(workerId) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = once(child, 'exit');
+  const took = Promise.withResolvers<number>();
+  takes.set(workerId, () => took.resolve(performance.now() - startedAtMs));
+  let ffmpegFoundMs = Number.NaN;
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    if (!log.includes(FFMPEG_FOUND) && (log + text).includes(FFMPEG_FOUND)) ffmpegFoundMs = performance.now() - startedAtMs;
+    log += text;
+  });
+  void ended.then(() => took.reject(new Error(`The worker ended before it asked for a job:\n${log}`)));
+  const patience = setTimeout(() => took.reject(new Error('The worker did not ask for a job.')), TIME_LIMIT_MS);
+  try {
+    return { firstTakeMs: await took.promise, ffmpegFoundMs };
+  } finally {
+    clearTimeout(patience);
+    takes.delete(workerId);
+    await end(child, ended);
+  }
+}
+
+/** In order: only a process that ends by itself writes down the code that it compiled. */
+async function end(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  child.kill('SIGTERM');
+  const kill = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_MS);
+  await ended;
+  clearTimeout(kill);
+}
+
+/** From the spawning of `node …args` to its end, in milliseconds. */
+async function timeOf(args: readonly string[], env: Environment): Promise<number> {
+  const startedAtMs = performance.now();
+  const child = spawn(process.execPath, [WITHOUT_WARNINGS, ...args], { env, stdio: 'ignore', timeout: TIME_LIMIT_MS });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`node ${args.join(' ')} ended with ${code}.`);
+  return performance.now() - startedAtMs;
+}
+
+function entryOf(name: string, value: string | undefined): [string, string][] {
+  return value === undefined ? [] : [[name, value]];
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}

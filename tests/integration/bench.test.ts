@@ -1,0 +1,110 @@
+/** The bench in its smallest shape: what does not depend on the machine. Times are for `node bench/bench.ts`. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { measureColdStart } from '../../bench/cold-start.ts';
+import { coldStartTable, trimsTable } from '../../bench/tables.ts';
+import { BATCH_SIZE, measureTrims, SEGMENT_SECONDS, type TrimsReport } from '../../bench/trims.ts';
+
+const execute = promisify(execFile);
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const SEGMENTS = 10;
+const SEGMENT_BYTES = 44 + SEGMENT_SECONDS * 48_000 * 4;
+const CHUNK_BYTES = 512 * 1024;
+const SLACK = 1.05;
+/** A minute on two busy cores. */
+const BENCH_TIME_LIMIT_MS = 300_000;
+
+describe('ten segments of a master of ten minutes', () => {
+  let report: TrimsReport;
+  beforeAll(async () => {
+    report = await measureTrims({ masterMinutes: 10, segments: SEGMENTS, naiveSegments: 2 });
+  }, BENCH_TIME_LIMIT_MS);
+  const rowOf = (format: string, way: string) => {
+    const row = report.rows.find((each) => each.format === format && each.way === way);
+    if (row === undefined) throw new Error(`no row ${format} ${way}`);
+    return row;
+  };
+
+  test.each(['m4a', 'mp3', 'wav'])('of a %s are uploaded whole, once each, whichever way', (format) => {
+    for (const way of ['batches', 'singles']) {
+      expect(rowOf(format, way)).toMatchObject({ segmentsMeasured: 10, uploads: 10, uploadedBytes: 10 * SEGMENT_BYTES });
+    }
+    expect(rowOf(format, 'naive')).toMatchObject({ segmentsMeasured: 2, uploads: 10, downloads: 10 });
+  });
+
+  test.each(['m4a', 'mp3', 'wav'] as const)('of a %s take the whole master each in the naive way', (format) => {
+    const masterBytes = report.masterBytes[format] ?? 0;
+    expect(rowOf(format, 'naive').downloadedBytes).toBe(SEGMENTS * masterBytes);
+    expect(rowOf(format, 'naive').bytesShare).toBe(1);
+  });
+
+  test('of a WAV take three chunks each and a few for its header, also where each is a run of its own', () => {
+    const masterBytes = report.masterBytes.wav ?? 0;
+    // The span, which lies across up to four chunks, and what probing reads before it hangs up.
+    expect(rowOf('wav', 'batches').bytesShare).toBeLessThan(0.05);
+    expect(rowOf('wav', 'singles').downloadedBytes).toBeLessThan(SEGMENTS * 0.15 * masterBytes);
+  });
+
+  test('of an mp3 read the master once in all, and its first chunk in each later run', () => {
+    const masterBytes = report.masterBytes.mp3 ?? 0;
+    const runs = { batches: Math.ceil(SEGMENTS / BATCH_SIZE), singles: SEGMENTS };
+    for (const way of ['batches', 'singles'] as const) {
+      expect(rowOf('mp3', way).downloadedBytes).toBeLessThan(SLACK * (masterBytes + runs[way] * CHUNK_BYTES));
+    }
+  });
+
+  test('of an m4a never read the master more than once in a run', () => {
+    const masterBytes = report.masterBytes.m4a ?? 0;
+    const runs = Math.ceil(SEGMENTS / BATCH_SIZE);
+    // It is smaller than what the reader holds: nothing of it is asked for twice.
+    expect(rowOf('m4a', 'batches').downloadedBytes).toBeLessThanOrEqual(runs * masterBytes);
+  });
+
+  test('are told as a table that says what was extrapolated', () => {
+    const table = trimsTable(report);
+    expect(table).toHaveLength(2 + report.rows.length + 1);
+    expect(table.at(-1)).toContain('Measured on 2 segments, extrapolated to 10');
+  });
+});
+
+test('a cold start is measured up to the first request for a job', async () => {
+  const report = await measureColdStart({ rounds: 1 });
+  for (const way of [report.withCompileCache, report.withoutCompileCache]) {
+    expect(way.loadedMs).toBeGreaterThan(report.emptyProcessMs);
+    expect(way.firstTakeMs).toBeGreaterThan(way.ffmpegFoundMs);
+    expect(way.emptyProcesses).toBeCloseTo(way.firstTakeMs / report.emptyProcessMs);
+  }
+  expect(coldStartTable(report)).toHaveLength(5);
+});
+
+describe('the program of a worker', () => {
+  test('loads the S3 client only where it holds keys', async () => {
+    expect(await packagesLoaded({})).not.toContain('@aws-sdk');
+    expect(await packagesLoaded({ HMAC_KEY: 'key', HMAC_SECRET: 'secret' })).toContain('@aws-sdk');
+  });
+});
+
+const TELL_LOADS = `import { registerHooks } from 'node:module';
+registerHooks({ load(url, context, next) { process.stderr.write('loads ' + url + '\\n'); return next(url, context); } });`;
+
+/** What one PING makes a worker load, as one text. */
+async function packagesLoaded(keys: Record<string, string>): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-test-'));
+  try {
+    const hook = `data:text/javascript,${encodeURIComponent(TELL_LOADS)}`;
+    const input = '{"input":{"task":"PING"}}';
+    const { stdout, stderr } = await execute(process.execPath, ['--import', hook, MAIN, 'worker', '--test_input', input], {
+      env: { PATH: process.env.PATH, MILLRACE_WORK_DIR: directory, ...keys },
+      cwd: directory,
+    });
+    expect(stdout).toContain('pong');
+    return stderr;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
