@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { MillraceError } from '../errors.ts';
 import type { ConcatenationParameters } from '../manifests/tasks.ts';
 import { AUDIO_FILE, clipFile, makeClips, openClips, type PlacedClip, placeClips, type SourceClip } from './clips.ts';
+import { CUT_CHANNELS } from './ffmpeg/arguments/audio-cut.ts';
 import {
   type Canvas,
   type ClipPictures,
@@ -21,6 +22,7 @@ import { verifyVideo } from './outputs/verify.ts';
 import type { TaskOutput } from './task.ts';
 import { roundedSeconds, type TaskContext } from './task-context.ts';
 import { videoSeconds } from './video-input.ts';
+import { verifyVideoSound } from './video-sound.ts';
 import { whyNotJoined } from './web-safe.ts';
 
 interface Joined {
@@ -37,7 +39,11 @@ export async function concatenate(parameters: ConcatenationParameters, context: 
     await makeClips(clips, canvas, pictures, context);
     const frames = clips.reduce((sum, clip) => sum + clip.frames, 0);
     const { file, stderrTail } = await joinClips(clips, canvas, parameters.audio_kbps, context);
-    const verify = (info: MediaInfo) => verifyJoined(info, canvas, frames);
+    const verify = async (info: MediaInfo) => {
+      verifyJoined(info, canvas, frames);
+      const sound = { kind: 'encoded', seconds: [frames / framesPerSecond(canvas.rate)], channels: CUT_CHANNELS } as const;
+      await verifyVideoSound(file, info, sound, context);
+    };
     return { frames, published: await publish({ file, contentType: 'video/mp4', destination, verify, stderrTail }, context) };
   }
 
@@ -95,7 +101,8 @@ async function joinClips(
   await writeFile(listFile, concatList(entries, canvas.rate));
   const outputFile = workspace.path('concatenated.mp4');
   const audioFile = workspace.path(AUDIO_FILE);
-  const { stderrTail } = await media.run(() => joinArguments({ listFile, audioFile, rate: canvas.rate, audioKbps, outputFile }));
+  const args = joinArguments({ listFile, audioFile, rate: canvas.rate, audioKbps, outputFile });
+  const { stderrTail } = await media.run(() => args, { cwd: workspace.directory });
   return { file: outputFile, stderrTail };
 }
 

@@ -7,7 +7,8 @@ import { type Published, publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
-import { expectedDuration, videoOf } from './video-input.ts';
+import { expectedDuration, expectedSound, videoOf } from './video-input.ts';
+import { verifyVideoSound } from './video-sound.ts';
 import { isWebSafeSound, whyNotCopied } from './web-safe.ts';
 
 export async function downsample(parameters: DownsamplingParameters, context: TaskContext): Promise<TaskOutput> {
@@ -20,15 +21,19 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
   const soundAs = (copied: boolean) =>
     audio === undefined ? undefined : { audio, copied: copied && isWebSafeSound(info, audio) };
   const outputFile = context.workspace.path('downsampled.mp4');
+  const cwd = context.workspace.directory;
   const made = { video, size, outputFile };
   const expected = { ...size, audio: audio !== undefined, ...expectedDuration(info) };
   const onProgress = (progress: Parameters<typeof percentOf>[0]) =>
     context.progress(percentOf(progress, info.durationSeconds ?? 0), progress.speed);
-  const published = (stderrTail: string, frames?: number) =>
+  const published = (stderrTail: string, sound: PreviewSound | undefined, frames?: number) =>
     publish(
       {
         ...{ file: outputFile, contentType: 'video/mp4', destination, stderrTail },
-        verify: (found) => verifyVideo(found, frames === undefined ? expected : { ...expected, frames }),
+        verify: async (found) => {
+          verifyVideo(found, frames === undefined ? expected : { ...expected, frames });
+          if (sound !== undefined) await verifyVideoSound(outputFile, found, expectedSound(info, sound), context);
+        },
       },
       context,
     );
@@ -36,18 +41,18 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
   async function copied(): Promise<Published> {
     const end = await context.media.run(
       (at) => previewCopyArguments({ ...made, sound: soundAs(true), location: at(input.data) }),
-      { onProgress },
+      { cwd, onProgress },
     );
-    return published(end.stderrTail, video.frames);
+    return published(end.stderrTail, soundAs(true), video.frames);
   }
 
   /** Where a copy has just failed, the sound may be why. */
   async function encoded(sound: PreviewSound | undefined): Promise<Climbed<Published>> {
     return onLadder({ size }, [video], context, async (rung) => {
       const end = await onRung(rung, context, () =>
-        context.media.run((at) => downsampleArguments({ ...made, sound, rung, location: at(input.data) }), { onProgress }),
+        context.media.run((at) => downsampleArguments({ ...made, sound, rung, location: at(input.data) }), { cwd, onProgress }),
       );
-      return published(end.stderrTail);
+      return published(end.stderrTail, sound);
     });
   }
 

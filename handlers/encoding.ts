@@ -12,6 +12,7 @@ import { prepareSubtitles } from './subtitles.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
 import { audioOf, videoOf, videoSeconds } from './video-input.ts';
+import { verifyVideoSound } from './video-sound.ts';
 
 const FONTS_AT_A_TIME = 4;
 
@@ -51,7 +52,11 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
         file: outputFile,
         contentType: 'video/mp4',
         destination,
-        verify: (made) => verifyVideo(made, { ...size, audio: true, videoSeconds: durationSeconds, totalSeconds }),
+        verify: async (made) => {
+          verifyVideo(made, { ...size, audio: true, videoSeconds: durationSeconds, totalSeconds });
+          const sound = { kind: 'encoded', seconds: [durationSeconds], channels: 2 } as const;
+          await verifyVideoSound(outputFile, made, sound, context);
+        },
         stderrTail: end.stderrTail,
       },
       context,

@@ -2,6 +2,7 @@
 import { MillraceError } from '../errors.ts';
 import type { AudioStream, MediaInfo, VideoStream } from './ffmpeg/probe.ts';
 import type { VideoExpectation } from './outputs/verify.ts';
+import type { VideoSound } from './video-sound.ts';
 
 /** Throws INPUT_INVALID where there are no pictures. */
 export function videoOf(info: MediaInfo, label: string): VideoStream {
@@ -29,4 +30,20 @@ export function videoSeconds(info: MediaInfo, label: string): number {
 export function expectedDuration(info: MediaInfo): Pick<VideoExpectation, 'videoSeconds' | 'totalSeconds'> {
   const seconds = info.video?.durationSeconds ?? info.durationSeconds;
   return { videoSeconds: seconds, totalSeconds: info.video?.constantRate === true ? undefined : info.durationSeconds };
+}
+
+/**
+ * What the sound of a smaller version must be. A source's sound may rightly end before its pictures do; how long it lasts only an
+ * MP4 counts, others guess.
+ */
+export function expectedSound(
+  info: MediaInfo,
+  { audio, copied }: { readonly audio: AudioStream; readonly copied: boolean },
+): VideoSound {
+  const counted = info.formatName.split(',').includes('mp4');
+  const seconds = counted && audio.durationSeconds !== undefined ? [audio.durationSeconds, info.video?.durationSeconds] : [];
+  const { channels } = audio;
+  return copied
+    ? { kind: 'copied', seconds, channels, packets: counted ? audio.packets : undefined }
+    : { kind: 'encoded', seconds, channels };
 }

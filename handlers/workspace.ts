@@ -3,7 +3,7 @@
  * ends.
  */
 import { lstat, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { OWNER_TAG } from './leftovers.ts';
 import { isSystemError } from './retry.ts';
@@ -34,8 +34,8 @@ const REMOVE_RETRY_DELAY_MS = 100;
 
 export async function createWorkspace({ workDir, quotaBytes }: WorkspaceOptions): Promise<Workspace> {
   await mkdir(workDir, { recursive: true });
-  // mkdtemp makes it readable by its owner only.
-  const directory = await mkdtemp(join(workDir, `task-${OWNER_TAG}-`));
+  // Absolute, because processes run inside it; mkdtemp makes it readable by its owner only.
+  const directory = await mkdtemp(join(resolve(workDir), `task-${OWNER_TAG}-`));
   const full = new AbortController();
   let watch: NodeJS.Timeout | undefined;
 

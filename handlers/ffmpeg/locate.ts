@@ -1,5 +1,5 @@
 /** Finds ffmpeg and ffprobe: the ones that the settings name, else the system's, else the ones carried by npm packages. */
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { MillraceError } from '../../errors.ts';
 import { runTool } from './run.ts';
 import { runnable } from './runnable.ts';
@@ -72,7 +72,8 @@ async function toolsOf(origin: ToolOrigin, ffmpegs: Candidates, ffprobes: Candid
 async function firstThatRuns(paths: Candidates, program: string): Promise<{ path: string; version: string } | undefined> {
   for (const path of paths) {
     const version = path === undefined ? undefined : await versionOf(path, program);
-    if (path !== undefined && version !== undefined) return { path, version };
+    // Tasks run it from their own folders: a relative path that the settings name must mean the same there.
+    if (path !== undefined && version !== undefined) return { path: basename(path) === path ? path : resolve(path), version };
   }
   return undefined;
 }
@@ -111,5 +112,5 @@ async function carried(pathOf: () => Promise<string>): Promise<string | undefine
 }
 
 function missing(message: string): MillraceError {
-  return new MillraceError('FFMPEG_MISSING', `${message} ${HOW_TO_INSTALL}`, { fix: HOW_TO_INSTALL });
+  return new MillraceError('FFMPEG_MISSING', message, { fix: HOW_TO_INSTALL });
 }

@@ -68,6 +68,8 @@ export interface AudioStream {
   readonly durationSeconds: number | undefined;
   /** Exact for PCM in WAV. */
   readonly samples: number | undefined;
+  /** Where the container counts them. */
+  readonly packets?: number | undefined;
 }
 
 export interface MediaInfo {
@@ -183,6 +185,7 @@ function audioStream(stream: ProbedStream): AudioStream {
     channels: stream.channels ?? 0,
     durationSeconds: stream.duration,
     samples: stream.codec_name?.startsWith('pcm_') === true ? stream.duration_ts : undefined,
+    packets: stream.nb_frames,
   };
 }
 

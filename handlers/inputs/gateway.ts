@@ -6,6 +6,7 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { asMillraceError, type MillraceError } from '../../errors.ts';
 import type { RangedReader } from './ranged-reader.ts';
 
@@ -65,6 +66,15 @@ export async function startGateway({ randomToken }: GatewayOptions): Promise<Gat
   };
 }
 
+/**
+ * ffmpeg asks for everything from an offset to the end, reads a little, and hangs up to seek. Sockets between processes take
+ * megabytes before anything is read from them, all of which would have been fetched for nothing: so a response rests a few times
+ * at its beginning, long enough for a hang-up to arrive.
+ */
+const FIRST_CHECKPOINT_BYTES = 256 * 1024;
+const LAST_CHECKPOINT_BYTES = 4 * 1024 * 1024;
+const CHECKPOINT_MS = 8;
+
 async function serve({ reader }: Entry, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405).end();
   const total = reader.totalBytes;
@@ -79,11 +89,18 @@ async function serve({ reader }: Entry, request: IncomingMessage, response: Serv
   };
   const status = range === undefined ? 200 : 206;
   if (request.method === 'HEAD') return void response.writeHead(status, headers).end();
+  let sentBytes = 0;
+  let checkpointBytes = FIRST_CHECKPOINT_BYTES;
   for await (const bytes of reader.read(start, end)) {
+    if (sentBytes >= checkpointBytes && checkpointBytes <= LAST_CHECKPOINT_BYTES) {
+      await sleep(CHECKPOINT_MS);
+      checkpointBytes *= 2;
+    }
     if (response.destroyed) return;
     // Only now: an input that cannot be read at all answers 502 instead of an empty 200.
     if (!response.headersSent) response.writeHead(status, headers);
     if (!response.write(bytes)) await drained(response);
+    sentBytes += bytes.length;
   }
   if (!response.headersSent) response.writeHead(status, headers);
   response.end();

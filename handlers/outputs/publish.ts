@@ -11,8 +11,8 @@ export interface Publication {
   readonly file: string;
   readonly contentType: string;
   readonly destination: Destination;
-  /** Throws OUTPUT_INVALID. */
-  readonly verify: (info: MediaInfo) => void;
+  /** Throws OUTPUT_INVALID, or why it could not look. */
+  readonly verify: (info: MediaInfo) => void | Promise<void>;
   /** What ffmpeg said while it made the file: an input that broke off explains an output that is too short. */
   readonly stderrTail?: string;
 }
@@ -34,9 +34,9 @@ export async function publish(publication: Publication, context: TaskContext): P
     throw thrown;
   });
   try {
-    verify(info);
+    await verify(info);
   } catch (thrown) {
-    if (!(thrown instanceof MillraceError)) throw thrown;
+    if (!(thrown instanceof MillraceError) || thrown.code !== 'OUTPUT_INVALID') throw thrown;
     const context = { ...thrown.context, stderr_tail: safeTail(stderrTail) };
     if (!saysTruncated(stderrTail)) throw new MillraceError(thrown.code, thrown.message, { cause: thrown, context });
     throw new MillraceError('INPUT_INVALID', `An input breaks off before its end. ${thrown.message}`, { cause: thrown, context });

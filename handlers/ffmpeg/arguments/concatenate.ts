@@ -11,6 +11,7 @@ import { rangeOptions } from './color.ts';
 import { MP4_ARGUMENTS } from './downsample.ts';
 import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS, seconds } from './input.ts';
 import { decodingArguments, encodingArguments, floorToEven, type PictureSize } from './picture-path.ts';
+import { aacFilters } from './sound-level.ts';
 
 export interface Canvas extends PictureSize {
   readonly rate: FrameRate;
@@ -157,7 +158,8 @@ export function joinArguments(join: Join): string[] {
     // The list is our own, and so are the files that it names.
     ...inputArguments({ file: join.listFile }, { formats: 'concat,mov,mp4,m4a,3gp,3g2,mj2', format: 'concat' }),
     ...['-format_whitelist', 's16le', '-protocol_whitelist', 'file', ...raw, '-i', join.audioFile],
-    ...['-map', '0:v:0', '-map', '1:a:0', '-c:v', 'copy', '-c:a', 'aac', '-b:a', `${join.audioKbps ?? DEFAULT_AUDIO_KBPS}k`],
+    ...['-map', '0:v:0', '-map', '1:a:0', '-c:v', 'copy'],
+    ...['-af', aacFilters(), '-c:a', 'aac', '-b:a', `${join.audioKbps ?? DEFAULT_AUDIO_KBPS}k`],
     ...['-video_track_timescale', String(trackTimescale(join.rate)), ...MP4_ARGUMENTS],
     join.outputFile,
   ];

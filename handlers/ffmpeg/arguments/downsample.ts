@@ -11,6 +11,7 @@ import {
   type PictureSize,
   pictureFilters,
 } from './picture-path.ts';
+import { aacFilters } from './sound-level.ts';
 
 const PREVIEW_CRF = 23;
 const STEREO_BITRATE = '128k';
@@ -77,7 +78,7 @@ function streamArguments(video: VideoStream, sound: PreviewSound | undefined): s
 
 function soundArguments({ audio, copied }: PreviewSound): string[] {
   if (copied) return ['-c:a', 'copy'];
-  return ['-c:a', 'aac', '-b:a', audio.channels > 2 ? SURROUND_BITRATE : STEREO_BITRATE];
+  return ['-af', aacFilters(), '-c:a', 'aac', '-b:a', audio.channels > 2 ? SURROUND_BITRATE : STEREO_BITRATE];
 }
 
 /** The index first, so that players start before the whole file is there; queues that hold a stream that starts late. */

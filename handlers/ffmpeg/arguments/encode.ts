@@ -5,6 +5,7 @@ import { colorArguments } from './color.ts';
 import { MP4_ARGUMENTS } from './downsample.ts';
 import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS, SUBTITLE_FORMATS, seconds } from './input.ts';
 import { decodingArguments, encodingArguments, floorToEven, type PictureSize, pictureFilters } from './picture-path.ts';
+import { aacFilters } from './sound-level.ts';
 
 /** Fixed names inside the private working directory: nothing that a user wrote enters a filter's text. */
 export const SUBTITLES_FILE = 'subtitles.ass';
@@ -36,13 +37,18 @@ export function encodeArguments(encode: Encode): string[] {
     ...inputArguments(encode.audioLocation),
     ...['-map', `0:${video.index}`, '-map', `1:${encode.audio.index}`, '-sn', '-dn', '-map_chapters', '-1'],
     ...['-vf', pictureFilters(subtitles ? { ...path, drawing: SUBTITLES_FILTER } : path)],
-    ...['-af', 'aresample=48000,apad', '-c:a', 'aac', '-b:a', AUDIO_BITRATE, '-ac', '2'],
+    ...['-af', soundFilters(encode.durationSeconds), '-c:a', 'aac', '-b:a', AUDIO_BITRATE, '-ac', '2'],
     ...encodingArguments(rung),
     ...colorArguments(video),
     ...['-t', seconds(encode.durationSeconds)],
     ...MP4_ARGUMENTS,
     encode.outputFile,
   ];
+}
+
+/** Cut before it is measured: what lies behind the pictures' end is never heard. */
+function soundFilters(durationSeconds: number): string {
+  return ['aresample=48000', aacFilters(['apad', `atrim=end=${seconds(durationSeconds)}`], 'stereo')].join(',');
 }
 
 /** The `ass` filter reads its file with libass alone; `subtitles` would open it as media, playlists and all. */

@@ -10,9 +10,10 @@ import {
   samplesAt,
   trackTimescale,
 } from '../../../../handlers/ffmpeg/arguments/concatenate.ts';
-import { downsampleArguments, downsampledSize } from '../../../../handlers/ffmpeg/arguments/downsample.ts';
+import { downsampleArguments, downsampledSize, previewCopyArguments } from '../../../../handlers/ffmpeg/arguments/downsample.ts';
 import { encodeArguments } from '../../../../handlers/ffmpeg/arguments/encode.ts';
 import { inputArguments } from '../../../../handlers/ffmpeg/arguments/input.ts';
+import { levelArguments, writtenPeakDbfs } from '../../../../handlers/ffmpeg/arguments/sound-level.ts';
 import { videoEncoderArguments } from '../../../../handlers/ffmpeg/arguments/video-encoder.ts';
 import { type AudioStream, probeArguments } from '../../../../handlers/ffmpeg/probe.ts';
 import { PLAIN_VIDEO } from '../plain-video.ts';
@@ -160,13 +161,48 @@ describe('downsampled sizes', () => {
   });
 });
 
+/** What an AAC encoder gets, and its peak on the way there. */
+const AAC_FORMAT =
+  'aformat=sample_fmts=fltp:sample_rates=96000|88200|64000|48000|44100|32000|24000|22050|16000|12000|11025|8000|7350';
+const METER = 'astats=metadata=1,ametadata=print:key=lavfi.astats.Overall.Peak_level:file=sound-entered.level';
+
+describe('sound levels', () => {
+  it('are taken on the way into each encoder, and nowhere where sound is copied', () => {
+    expect(optionOf(COMMANDS.downsample, '-af')).toBe(`${AAC_FORMAT},${METER}`);
+    expect(optionOf(COMMANDS.join, '-af')).toBe(`${AAC_FORMAT},${METER}`);
+    const copy = previewCopyArguments({
+      ...{ location: URL_LOCATION, video: VIDEO, outputFile: 'o' },
+      sound: { audio: { ...AUDIO, index: 1 }, copied: true },
+    });
+    expect(copy).not.toContain('-af');
+  });
+
+  it('are taken of an output without a look at its pictures', () => {
+    const args = levelArguments({ file: '/w/o.mp4' });
+    expect(args.slice(args.indexOf('-i'))).toEqual([
+      ...['-i', '/w/o.mp4', '-map', '0:a:0', '-vn', '-sn', '-dn', '-af'],
+      'asetnsamples=n=192000,aformat=sample_fmts=fltp,astats=metadata=1,ametadata=print:key=lavfi.astats.Overall.Peak_level:file=sound-made.level',
+      ...['-f', 'null', '-'],
+    ]);
+  });
+
+  it('are the last that was written: a peak so far only grows', () => {
+    const line = (peak: string) => `frame:1 pts:1024 pts_time:0.02\nlavfi.astats.Overall.Peak_level=${peak}\n`;
+    expect(writtenPeakDbfs(line('-inf') + line('-21.070000') + line('0.250000'))).toBe(0.25);
+    expect(writtenPeakDbfs(`l.Peak_level=-1\n${line('-6.5')}`)).toBe(-6.5);
+    expect([writtenPeakDbfs(line('-inf')), writtenPeakDbfs('')]).toEqual([-Infinity, -Infinity]);
+  });
+});
+
 describe('encodes', () => {
   it('burn in a file of a fixed name, last as long as the pictures, and pad the sound', () => {
     expect(optionOf(COMMANDS.encode, '-vf')).toBe(
       'scale=640:360:flags=lanczos,setsar=1,ass=subtitles.ass:fontsdir=fonts,format=yuv420p',
     );
     expect(optionOf(COMMANDS.encode, '-t')).toBe('4.000000');
-    expect(optionOf(COMMANDS.encode, '-af')).toBe('aresample=48000,apad');
+    expect(optionOf(COMMANDS.encode, '-af')).toBe(
+      `aresample=48000,${AAC_FORMAT}:channel_layouts=stereo,apad,atrim=end=4.000000,${METER}`,
+    );
     expect(COMMANDS.encode).not.toContain('-shortest');
     expect([optionOf(COMMANDS.encode, '-map'), optionOf(COMMANDS.encode, '-map', 1)]).toEqual(['0:0', '1:1']);
   });

@@ -21,7 +21,15 @@ const GUARDS = [
 const GLOBAL = ['-nostdin', '-hide_banner', '-nostats', '-loglevel', 'warning', '-y'];
 const START = [...GLOBAL, '-progress', 'pipe:1'];
 const INPUT = ['-i', 'http://127.0.0.1:4000/token'];
-const SOUND = ['-map', '0:0', '-map', '0:1', '-c:a', 'aac', '-b:a', '128k', '-sn', '-dn', '-map_chapters', '-1'];
+const SOUND_FILTERS = [
+  'aformat=sample_fmts=fltp:sample_rates=96000|88200|64000|48000|44100|32000|24000|22050|16000|12000|11025|8000|7350',
+  'astats=metadata=1',
+  'ametadata=print:key=lavfi.astats.Overall.Peak_level:file=sound-entered.level',
+].join(',');
+const SOUND = [
+  ...['-map', '0:0', '-map', '0:1', '-af', SOUND_FILTERS, '-c:a', 'aac', '-b:a', '128k'],
+  ...['-sn', '-dn', '-map_chapters', '-1'],
+];
 const MP4 = ['-movflags', '+faststart', '-max_muxing_queue_size', '4096', '-f', 'mp4', '/w/out.mp4'];
 const NVENC = [
   ...['-c:v', 'h264_nvenc', '-preset', 'p5', '-tune', 'hq', '-profile:v', 'high', '-rc', 'vbr', '-cq', '23', '-b:v', '0'],
