@@ -112,5 +112,5 @@ async function carried(pathOf: () => Promise<string>): Promise<string | undefine
 }
 
 function missing(message: string): MillraceError {
-  return new MillraceError('FFMPEG_MISSING', message, { fix: HOW_TO_INSTALL });
+  return new MillraceError('FFMPEG_MISSING', `${message} ${HOW_TO_INSTALL}`);
 }
