@@ -20,7 +20,6 @@ const table = {
     retryable: false,
     meaning: 'The store lets several writers create the same key, so claims would mean nothing there.',
   },
-  NOT_IMPLEMENTED: { retryable: false, meaning: 'This part of Millrace is not there yet; the README lists what is.' },
 
   // Manifests and jobs (written into problem objects)
   MANIFEST_NOT_JSON: { retryable: false, meaning: 'A manifest is not a JSON document.' },
