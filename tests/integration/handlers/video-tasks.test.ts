@@ -272,5 +272,16 @@ describe.each(ALL_TOOLS)('videos with the $origin ffmpeg $version', (tools: Tool
       expect(means[2]).toBeLessThan(8);
       expect(means[3]).toBeCloseTo(127, -1);
     });
+
+    it('makes the whole of one clip, for a job with one segment', async () => {
+      const clip = await video({ name: 'only.mp4', width: 320, height: 180, seconds: 0.8 });
+
+      const parameters = { segment_urls: [bench.serve(clip)], output_put_url: bench.sink.url('one.mp4') };
+      const output = succeeded(await bench.run('CONCATENATION', parameters));
+
+      expect(output).toMatchObject({ clips: 1, frames: 20 });
+      const info = await mediaOf(tools, await bench.takenFile('one.mp4'));
+      expect(info.video).toMatchObject({ width: 320, height: 180, frames: 20 });
+    });
   });
 });
