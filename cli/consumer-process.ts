@@ -56,7 +56,7 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
     handle: createMessageHandler({
       bucket: store.bucket,
       pipelinesPrefix: layout.pipelinesPrefix,
-      parse: parseS3Notification,
+      parse: ({ body }) => parseS3Notification(body),
       turns,
       log,
       onFailure: (error) => watch.report(error),

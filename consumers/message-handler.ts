@@ -4,11 +4,11 @@ import type { Logger } from '../log.ts';
 import type { JobEventSettings } from './job-events.ts';
 import type { JobTurns } from './job-turns.ts';
 import type { ParsedNotification } from './object-event.ts';
-import type { HandleMessage } from './queue-message.ts';
+import type { HandleMessage, QueueMessage } from './queue-message.ts';
 import { readMessage, retryDelaySeconds } from './settle.ts';
 
 export interface MessageHandlerOptions extends JobEventSettings {
-  readonly parse: (body: string) => ParsedNotification;
+  readonly parse: (message: Pick<QueueMessage, 'body' | 'attributes'>) => ParsedNotification;
   readonly turns: Pick<JobTurns, 'request'>;
   readonly log: Logger;
   /** Hears of every reconcile that failed: that is how an unreachable bucket is noticed. */
@@ -20,9 +20,10 @@ export interface MessageHandlerOptions extends JobEventSettings {
 /** Never throws: a message whose jobs could not all be reconciled is to be retried, later each time. */
 export function createMessageHandler(options: MessageHandlerOptions): HandleMessage {
   const { parse, turns, onFailure, random = Math.random } = options;
-  return async ({ id, body, receiveCount }, signal) => {
+  return async (message, signal) => {
+    const { id, receiveCount } = message;
     const log = options.log.child({ messageId: id, receiveCount });
-    const { jobs, deadLetter } = readMessage(parse(body), options, log);
+    const { jobs, deadLetter } = readMessage(parse(message), options, log);
     const turnsTaken = await Promise.allSettled(jobs.map((job) => turns.request(job, signal)));
     const failures = turnsTaken.flatMap((turn) => (turn.status === 'rejected' ? [asMillraceError(turn.reason)] : []));
     const [failure] = failures;
@@ -31,7 +32,7 @@ export function createMessageHandler(options: MessageHandlerOptions): HandleMess
         if (error.code !== 'CANCELLED') log.warn({ error }, 'a reconcile failed');
         onFailure?.(error);
       }
-      return { kind: 'retry', delaySeconds: retryDelaySeconds(receiveCount, random), reason: failure.code };
+      return { kind: 'retry', delaySeconds: retryDelaySeconds(receiveCount, random), error: failure };
     }
     return deadLetter === undefined ? { kind: 'done' } : { kind: 'dead-letter', error: deadLetter };
   };

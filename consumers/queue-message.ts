@@ -4,8 +4,12 @@ import type { Outcome } from './settle.ts';
 export interface QueueMessage {
   readonly id: string;
   readonly body: string;
+  /** What stands beside the body: a Pub/Sub notification is in its attributes. */
+  readonly attributes: Readonly<Record<string, string>>;
   /** How often it has been received, this time included. */
   readonly receiveCount: number;
+  /** How often it has been sent again from a dead-letter queue. */
+  readonly replays: number;
 }
 
 /**

@@ -9,7 +9,7 @@ export type Outcome =
   /** Acknowledge. */
   | { readonly kind: 'done' }
   /** Leave it on the queue, hidden for so long. */
-  | { readonly kind: 'retry'; readonly delaySeconds: number; readonly reason: string }
+  | { readonly kind: 'retry'; readonly delaySeconds: number; readonly error: MillraceError }
   /** Nobody can ever read it: to the dead-letter queue at once, with its reason. */
   | { readonly kind: 'dead-letter'; readonly error: MillraceError };
 

@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { asMillraceError, MillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { createNote, noteAttributes, readReplays } from './dead-letter-note.ts';
 import type { HandleMessage } from './queue-message.ts';
 import { type Outcome, retryDelaySeconds } from './settle.ts';
 
@@ -25,9 +26,6 @@ export interface SqsQueue {
 /** Three tries to extend a lease before it ends. */
 const HEARTBEATS_PER_LEASE = 3;
 
-/** SQS's limit for a message attribute is that of the message; a reason is a sentence. */
-const MAX_REASON_CHARACTERS = 1_000;
-
 /** Handles and settles one message. Never throws. `stop` ends the work and gives the message back to the queue. */
 export async function settleSqsMessage(
   queue: SqsQueue,
@@ -37,22 +35,24 @@ export async function settleSqsMessage(
 ): Promise<void> {
   const id = message.MessageId ?? '';
   const receiveCount = Number(message.Attributes?.ApproximateReceiveCount ?? 1);
+  const attributes = textAttributes(message);
   const log = queue.log.child({ messageId: id, receiveCount });
   const lease = holdLease(queue, message, log);
   let outcome: Outcome;
   try {
-    outcome = await handle({ id, body: message.Body ?? '', receiveCount }, AbortSignal.any([lease.lost, stop]));
+    const work = { id, body: message.Body ?? '', attributes, receiveCount, replays: readReplays(attributes) };
+    outcome = await handle(work, AbortSignal.any([lease.lost, stop]));
   } catch (thrown) {
     const error = asMillraceError(thrown);
     log.error({ error }, 'a message could not be handled');
-    outcome = { kind: 'retry', delaySeconds: retryDelaySeconds(receiveCount, queue.random), reason: error.code };
+    outcome = { kind: 'retry', delaySeconds: retryDelaySeconds(receiveCount, queue.random), error };
   }
   await lease.release();
   try {
     // Whoever has the message now settles it.
     if (lease.lost.aborted) return;
     if (outcome.kind === 'retry') await hide(queue, message, stop.aborted ? 0 : outcome.delaySeconds);
-    else if (outcome.kind === 'done' || (await sendToDeadLetters(queue, message, outcome.error, log)))
+    else if (outcome.kind === 'done' || (await sendToDeadLetters(queue, message, outcome.error, receiveCount, log)))
       await remove(queue, message);
     else await hide(queue, message, retryDelaySeconds(receiveCount, queue.random));
   } catch (thrown) {
@@ -131,13 +131,19 @@ async function remove({ client, queueUrl }: SqsQueue, message: Message): Promise
 }
 
 /** True once the dead-letter queue has it. */
-async function sendToDeadLetters(queue: SqsQueue, message: Message, error: MillraceError, log: Logger): Promise<boolean> {
+async function sendToDeadLetters(
+  queue: SqsQueue,
+  message: Message,
+  error: MillraceError,
+  receiveCount: number,
+  log: Logger,
+): Promise<boolean> {
   if (queue.deadLetterQueueUrl === undefined) {
     log.warn({ error }, "a message cannot be read, and no dead-letter queue is set: left for the queue's redrive policy");
     return false;
   }
-  const reason = printable(error.message).slice(0, MAX_REASON_CHARACTERS);
-  const attributes = { 'millrace-reason': reason, 'millrace-code': error.code };
+  const replays = readReplays(textAttributes(message));
+  const attributes = noteAttributes(createNote({ error, receiveCount, replays, nowMs: Date.now() }));
   try {
     await queue.client.send(
       new SendMessageCommand({
@@ -159,8 +165,9 @@ async function sendToDeadLetters(queue: SqsQueue, message: Message, error: Millr
   }
 }
 
-/** SQS refuses control characters, and empty values. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced here
-  return text.replaceAll(/[\u0000-\u001f\u007f\ufffe\uffff]/g, ' ').toWellFormed() || 'unknown';
+function textAttributes({ MessageAttributes = {} }: Message): Record<string, string> {
+  const entries = Object.entries(MessageAttributes).flatMap(([name, { StringValue: value }]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  return Object.fromEntries(entries);
 }

@@ -109,6 +109,7 @@ export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
       waitTimeSeconds: options.waitTimeSeconds ?? DEFAULT_WAIT_TIME_SECONDS,
       authenticationErrorTimeout: LIBRARY_PAUSE_MS,
       messageSystemAttributeNames: ['ApproximateReceiveCount'],
+      messageAttributeNames: ['All'],
       strictReturn: true,
       suppressFifoWarning: true,
       // Each message is deleted when its own work is done, by settleSqsMessage.

@@ -131,7 +131,7 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
           seen.push(message);
           if (message.receiveCount > 1) return { kind: 'done' };
           if (message.body === 'throws') throw new Error('a defect');
-          return { kind: 'retry', delaySeconds: 1, reason: 'not yet' };
+          return { kind: 'retry', delaySeconds: 1, error: new MillraceError('STORE_UNREACHABLE', 'not yet') };
         },
         { random: () => 0 },
       );
@@ -265,7 +265,7 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
         async (_message, signal) => {
           started.resolve();
           if (!signal.aborted) await once(signal, 'abort');
-          return { kind: 'retry', delaySeconds: 600, reason: 'stopped' };
+          return { kind: 'retry', delaySeconds: 600, error: new MillraceError('CANCELLED', 'stopped') };
         },
         { stopTimeoutMs: 200, visibilityTimeoutSeconds: 60 },
       );
@@ -310,7 +310,7 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
         const handle = createMessageHandler({
           bucket: 'videos',
           pipelinesPrefix: 'pipelines',
-          parse: parseS3Notification,
+          parse: ({ body }) => parseS3Notification(body),
           turns,
           log: silentLogger,
           onFailure: (error) => failed.report(error),
@@ -356,7 +356,7 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
         const handle = createMessageHandler({
           bucket: 'videos',
           pipelinesPrefix: 'pipelines',
-          parse: parseS3Notification,
+          parse: ({ body }) => parseS3Notification(body),
           turns: { request: async () => undefined },
           log: silentLogger,
         });

@@ -18,7 +18,7 @@ async function handle(body: string, receiveCount = 1) {
   const handler = createMessageHandler({
     bucket: 'videos',
     pipelinesPrefix: 'pipelines',
-    parse: parseS3Notification,
+    parse: ({ body: text }) => parseS3Notification(text),
     turns: {
       request: async (job) => {
         requested.push(job);
@@ -29,7 +29,7 @@ async function handle(body: string, receiveCount = 1) {
     onFailure: ({ message }) => void failures.push(message),
     random: () => 1,
   });
-  const outcome = await handler({ id: 'm1', body, receiveCount }, new AbortController().signal);
+  const outcome = await handler({ id: 'm1', body, attributes: {}, receiveCount, replays: 0 }, new AbortController().signal);
   return { outcome, requested, failures, lines };
 }
 
@@ -45,7 +45,7 @@ describe('a message', () => {
   test('is retried, later each time, when one of its jobs failed, and the failure is reported', async () => {
     const body = records(['videos', 'pipelines/a/x'], ['videos', 'pipelines/bad/x']);
     expect(await handle(body, 1)).toMatchObject({
-      outcome: { kind: 'retry', delaySeconds: 2, reason: 'STORE_UNREACHABLE' },
+      outcome: { kind: 'retry', delaySeconds: 2, error: { code: 'STORE_UNREACHABLE' } },
       requested: ['a', 'bad'],
       failures: ['bad failed'],
     });
