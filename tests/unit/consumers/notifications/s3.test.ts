@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseS3Notification } from '../../../../consumers/notifications/s3.ts';
+import { parseNotification } from '../../../../consumers/notifications/notification.ts';
 import type { ObjectEvent } from '../../../../consumers/object-event.ts';
+
+const parse = (body: string) => parseNotification({ body });
 
 /** `application/x-www-form-urlencoded`, as URLSearchParams writes it and AWS does. */
 const formEncoded = (key: string) => new URLSearchParams([['k', key]]).toString().slice(2);
@@ -35,7 +35,7 @@ function bridge(overrides: { event?: object; object?: object } = {}): string {
 const inSns = (message: string) => JSON.stringify({ Type: 'Notification', TopicArn: 'arn:aws:sns:x', Message: message });
 
 function only(body: string): ObjectEvent {
-  const parsed = parseS3Notification(body);
+  const parsed = parse(body);
   if (parsed.kind !== 'events' || parsed.events.length !== 1)
     throw new Error(`expected one event, found ${JSON.stringify(parsed)}`);
   return parsed.events[0] ?? expect.unreachable();
@@ -72,7 +72,7 @@ describe('the key', () => {
   });
 
   test.each(['%', '%zz', '%ff', 'a%C3'])('%s is no form-encoding, and makes the message unreadable', (key) => {
-    expect(parseS3Notification(record({ key }))).toMatchObject({
+    expect(parse(record({ key }))).toMatchObject({
       kind: 'unreadable',
       error: { code: 'MESSAGE_NOT_NOTIFICATION' },
     });
@@ -104,7 +104,8 @@ describe('the facts', () => {
       versionId: 'v1',
       sequencer: '0055',
       timeMs: Date.UTC(2026, 0, 2, 3, 4, 5),
-      source: 'eventbridge',
+      source: 's3',
+      via: 'eventbridge',
     });
   });
 
@@ -112,6 +113,27 @@ describe('the facts', () => {
     const event = only(record({ object: { size: '1024', versionId: '' }, record: { eventSource: 'ceph:s3' } }));
     expect(event).toMatchObject({ sizeBytes: 1024, source: 'ceph' });
     expect(event).not.toHaveProperty('versionId');
+  });
+
+  test("a size that MinIO leaves out is 0, but not a removed object's", () => {
+    const minio = { eventSource: 'minio:s3' };
+    expect(only(record({ object: { size: undefined }, record: minio }))).toMatchObject({ sizeBytes: 0, source: 'minio' });
+    const removed = only(record({ object: { size: undefined }, record: { ...minio, eventName: 's3:ObjectRemoved:Delete' } }));
+    expect(removed).not.toHaveProperty('sizeBytes');
+  });
+
+  test.each([{ size: 'large' }, { size: -1 }, { size: 1.5 }, { size: '9'.repeat(400) }, { size: {} }])(
+    'a size that is none is left out: %j',
+    (object) => {
+      const event = only(record({ object }));
+      expect(event.key).toBe('pipelines/j/x');
+      expect(event).not.toHaveProperty('sizeBytes');
+    },
+  );
+
+  test('what SNS carried says so', () => {
+    expect(only(inSns(record()))).toEqual({ ...only(record()), via: 'sns' });
+    expect(only(inSns(bridge())).via).toBe('eventbridge');
   });
 
   test('what is not there is left out', () => {
@@ -144,6 +166,11 @@ describe('the kind', () => {
     ['minio:s3', 's3:ObjectCreated:Copy', 'created'],
     ['ceph:s3', 'ObjectCreated:Post', 'other'],
     ['ceph:s3', 's3:ObjectLifecycle:Expiration:Current', 'removed'],
+    ['ceph:s3', 's3:ObjectLifecycle:Expiration:NonCurrent', 'other'],
+    ['ceph:s3', 's3:ObjectLifecycle:Expiration:AbortMultipartUpload', 'other'],
+    ['aws:s3', 'ObjectAcl:Put', 'other'],
+    ['aws:s3', 'Replication:OperationFailedReplication', 'other'],
+    ['aws:s3', 'IntelligentTiering', 'other'],
   ])('%s %s is %s', (eventSource, eventName, kind) => {
     expect(only(record({ record: { eventSource, eventName } })).kind).toBe(kind);
   });
@@ -158,18 +185,26 @@ describe('the kind', () => {
   });
 });
 
+test('what is no change of content says why, without more of a long name than fits a line', () => {
+  expect(only(record({ record: { eventName: 's3:ObjectTagging:Put' } })).reason).toBe(
+    'ObjectTagging:Put is no change of content',
+  );
+  expect(only(record({ record: { eventName: 'x'.repeat(5000) } })).reason?.length).toBeLessThan(120);
+  expect(only(record())).not.toHaveProperty('reason');
+});
+
 describe('what is no event', () => {
   test('the test event is ignored, through SNS too', () => {
     const body = JSON.stringify({ Service: 'Amazon S3', Event: 's3:TestEvent', Bucket: 'videos' });
-    expect(parseS3Notification(body)).toEqual({ kind: 'ignored', reason: 'a test event' });
-    expect(parseS3Notification(inSns(body))).toEqual({ kind: 'ignored', reason: 'a test event' });
+    expect(parse(body)).toEqual({ kind: 'ignored', reason: 'a test event' });
+    expect(parse(inSns(body))).toEqual({ kind: 'ignored', reason: 'a test event' });
   });
 
   test('newer minor versions are read; another major version is not', () => {
     expect(only(record({ record: { eventVersion: '2.99', brandNew: {} } })).key).toBe('pipelines/j/x');
-    expect(parseS3Notification(record({ record: { eventVersion: '3.0' } }))).toMatchObject({
+    expect(parse(record({ record: { eventVersion: '3.0' } }))).toMatchObject({
       kind: 'unreadable',
-      error: { message: 'Records[0] cannot be read: its eventVersion is "3.0"' },
+      error: { message: 'Records[0] cannot be read: its eventVersion is not 2.x' },
     });
   });
 
@@ -178,14 +213,14 @@ describe('what is no event', () => {
     const body = JSON.stringify({
       Records: [good, { eventName: 'ObjectCreated:Put', s3: { bucket: {}, object: { key: 'k' } } }],
     });
-    expect(parseS3Notification(body)).toMatchObject({
+    expect(parse(body)).toMatchObject({
       kind: 'unreadable',
       error: { code: 'MESSAGE_NOT_NOTIFICATION', message: 'Records[1] is no S3 record: see its s3.bucket.name' },
     });
   });
 
   test.each(['', 'hello', '{"Records":[', '\u0000'])('%j is not JSON', (body) => {
-    expect(parseS3Notification(body)).toMatchObject({ kind: 'unreadable', error: { code: 'MESSAGE_NOT_JSON' } });
+    expect(parse(body)).toMatchObject({ kind: 'unreadable', error: { code: 'MESSAGE_NOT_JSON' } });
   });
 
   test.each([
@@ -199,57 +234,6 @@ describe('what is no event', () => {
     inSns('{}'),
     inSns(inSns('{}')),
   ])('%s is JSON, but no notification', (body) => {
-    expect(parseS3Notification(body)).toMatchObject({ kind: 'unreadable', error: { code: 'MESSAGE_NOT_NOTIFICATION' } });
-  });
-
-  test('no input of any shape throws', () => {
-    const json = fc.json({ maxDepth: 4 });
-    const nearly = fc
-      .record(
-        {
-          Records: fc.array(
-            fc.record({ eventName: fc.anything(), eventVersion: fc.anything(), s3: fc.anything() }, { requiredKeys: [] }),
-          ),
-          Type: fc.constantFrom('Notification', 'x'),
-          Message: fc.oneof(json, fc.string()),
-          source: fc.constant('aws.s3'),
-          'detail-type': fc.anything(),
-          detail: fc.anything(),
-        },
-        { requiredKeys: [] },
-      )
-      .map((value) => JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? String(inner) : inner)));
-    fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), json, nearly), (body) => {
-        expect(['events', 'ignored', 'unreadable']).toContain(parseS3Notification(body).kind);
-      }),
-      { numRuns: 1000 },
-    );
-  });
-});
-
-/** Public documentation and recordings of the real services; not part of the repository. */
-const samples = process.env.MILLRACE_EVENT_SAMPLES ?? '';
-
-describe.skipIf(samples === '' || !existsSync(samples))('collected samples', () => {
-  const names =
-    samples !== '' && existsSync(samples)
-      ? readdirSync(samples).filter((name) => /^(s3|ceph|eventbridge|sqs-body)-.*\.json$/.test(name))
-      : [];
-
-  test.each(names)('%s is read', (name) => {
-    const parsed = parseS3Notification(readFileSync(join(samples, name), 'utf8'));
-    expect(parsed.kind).toBe(name.startsWith('s3-testevent') ? 'ignored' : 'events');
-  });
-
-  test.each([
-    ['s3-key-literal-percent-derived.json', 'uploads/100%25.mp4'],
-    ['s3-key-literal-plus-derived.json', 'uploads/c++ notes.mp4'],
-    ['s3-key-space-plus-derived.json', 'uploads/red flower.jpg'],
-    ['s3-key-unicode-derived.json', 'uploads/视频 é🎬.mov'],
-    ['s3-key-percent40.json', 'a@b'],
-    ['s3-put-v2.0-space-percent20.json', 'Happy Face.jpg'],
-  ])('the key of %s is %s', (name, key) => {
-    expect(only(readFileSync(join(samples, name), 'utf8')).key).toBe(key);
+    expect(parse(body)).toMatchObject({ kind: 'unreadable', error: { code: 'MESSAGE_NOT_NOTIFICATION' } });
   });
 });
