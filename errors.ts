@@ -15,6 +15,7 @@ const table = {
   CONFIG_INVALID: { retryable: false, meaning: 'The environment does not hold what this program needs.' },
   USAGE: { retryable: false, meaning: 'A command was called with arguments it does not take.' },
   FFMPEG_MISSING: { retryable: false, meaning: 'No usable ffmpeg or ffprobe was found on this machine.' },
+  EMULATOR_MISSING: { retryable: false, meaning: "Google's Pub/Sub emulator is not installed on this machine." },
   GPU_REQUIRED: { retryable: false, meaning: 'MILLRACE_REQUIRE_GPU is set, and no GPU here proved that it can encode H.264.' },
   CONDITIONAL_CREATE_UNSUPPORTED: {
     retryable: false,
@@ -33,6 +34,7 @@ const table = {
   OUTPUT_NOT_ALLOWED: { retryable: false, meaning: 'An output key leaves the job, or is reserved, or is written twice.' },
   URI_NOT_ALLOWED: { retryable: false, meaning: 'A manifest names a URI that the settings do not allow.' },
   ENDPOINT_NOT_ALLOWED: { retryable: false, meaning: 'A job names a RunPod endpoint that the settings do not name.' },
+  WEBHOOKS_DISABLED: { retryable: false, meaning: 'A job names a receiver for webhooks, which this deployment does not call.' },
   JOB_PIPELINE_DISABLED: { retryable: false, meaning: 'This deployment does not let a job bring its own pipeline.json.' },
 
   // Messages and events
@@ -40,6 +42,17 @@ const table = {
   MESSAGE_NOT_NOTIFICATION: { retryable: false, meaning: 'A queue message is JSON, but no bucket notification.' },
   BUCKET_NOT_ALLOWED: { retryable: false, meaning: 'An event came from a bucket that the settings do not name.' },
   KEY_INVALID: { retryable: false, meaning: 'A key under the pipelines prefix holds no valid job id.' },
+
+  // Queues
+  QUEUE_UNREACHABLE: {
+    retryable: true,
+    meaning: 'The queue did not answer, or answered with a server error or nothing readable.',
+  },
+  QUEUE_BUSY: { retryable: true, meaning: 'The queue asks for fewer requests (429).' },
+  QUEUE_PAUSED: { retryable: true, meaning: 'Somebody has paused the delivery of the queue.' },
+  QUEUE_FORBIDDEN: { retryable: false, meaning: 'The queue refused the credentials.' },
+  QUEUE_NOT_PULLABLE: { retryable: false, meaning: 'The queue has no HTTP pull consumer.' },
+  QUEUE_ERROR: { retryable: false, meaning: 'The queue refused a request for another reason.' },
 
   // Storage
   URI_INVALID: { retryable: false, meaning: 'A URI cannot be read as s3://, gs:// or https://.' },
@@ -59,6 +72,16 @@ const table = {
   RESULT_MISSING: { retryable: true, meaning: 'A run completed without its output or its result in the bucket.' },
   DISPATCH_LOST: { retryable: true, meaning: 'A claim was taken, but no run was recorded for it.' },
   ATTEMPTS_EXHAUSTED: { retryable: false, meaning: 'An item used up its attempts.' },
+
+  // Webhooks (written beside each attempt to send one)
+  WEBHOOK_FAILED: {
+    retryable: true,
+    meaning: 'A webhook got no answer in time, or one that may mend (408, 425, 429, 5xx).',
+  },
+  WEBHOOK_REFUSED: {
+    retryable: false,
+    meaning: "A webhook's receiver answered with a redirect or another 4xx, or its address is one that is not called.",
+  },
 
   // Worker
   TASK_UNKNOWN: { retryable: false, meaning: 'The worker has no task of that name.' },

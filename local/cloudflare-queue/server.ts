@@ -1,0 +1,158 @@
+/** The HTTP side, on loopback: the token, Cloudflare's envelope around every answer, and failures on demand. */
+import { timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { MillraceError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import { ApiFault, invalidRequest, noRoute, notAuthenticated, tooLarge } from './api-fault.ts';
+import { CLOSE_GRACE_MS, MAX_REQUEST_BYTES } from './limits.ts';
+
+/** What a request asks for: `path` is what follows the queue's id, which is empty for all queues together. */
+export interface ApiRequest {
+  readonly method: string;
+  readonly queueId: string;
+  readonly path: string;
+  readonly body: unknown;
+}
+
+export interface FailureOnDemand {
+  readonly status: number;
+  readonly message: string;
+  readonly retryAfterSeconds?: number;
+  /** `/messages/pull`; all requests unless given. */
+  readonly path?: string;
+  /** How many requests fail; 1 unless given. */
+  readonly times?: number;
+}
+
+export interface ApiServerOptions {
+  readonly accountId: string;
+  readonly token: string;
+  readonly log: Logger;
+  /** Its answer is the envelope's `result`. Throws ApiFault. */
+  readonly answer: (request: ApiRequest) => unknown;
+}
+
+const LOOPBACK = '127.0.0.1';
+export const API_PATH = '/client/v4/accounts';
+/** Longer than clients keep an idle connection: one that is closed as it is used again looks like a lost request to them. */
+const KEEP_ALIVE_MS = 75_000;
+
+export class ApiServer {
+  readonly #server: Server;
+  readonly #options: ApiServerOptions;
+  readonly #open = new Set<Promise<void>>();
+  readonly #failures: { failure: FailureOnDemand; left: number }[] = [];
+  #closing = false;
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+      const answered = this.#respond(request, response);
+      this.#open.add(answered);
+      void answered.finally(() => this.#open.delete(answered));
+    });
+  }
+
+  /** Answers the port. Throws CONFIG_INVALID where it is taken. */
+  async listen(port: number): Promise<number> {
+    try {
+      this.#server.listen(port, LOOPBACK);
+      await once(this.#server, 'listening');
+    } catch (thrown) {
+      throw new MillraceError('CONFIG_INVALID', `The local Cloudflare queue cannot listen on ${LOOPBACK}:${port}.`, {
+        cause: thrown,
+        context: { port },
+        fix: 'Choose another port, or 0 for any free one.',
+      });
+    }
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  }
+
+  failOnDemand(failure: FailureOnDemand): void {
+    this.#failures.push({ failure, left: failure.times ?? 1 });
+  }
+
+  /** Takes no new work; resolves once every request has its answer. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeIdleConnections();
+    const cut = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE_MS);
+    await Promise.allSettled(this.#open);
+    this.#server.closeIdleConnections();
+    await closed;
+    clearTimeout(cut);
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let result: unknown = null;
+    let fault: ApiFault | undefined;
+    try {
+      result = await this.#run(request);
+    } catch (thrown) {
+      fault = thrown instanceof ApiFault ? thrown : new ApiFault(500, 10_013, 'internal error');
+      // A caller that hung up in the middle of its request is no defect of this server.
+      const isOurs = fault !== thrown && request.errored === null;
+      if (isOurs) this.#options.log.error({ err: thrown }, 'a request to the local Cloudflare queue failed');
+    }
+    const errors = fault === undefined ? [] : [{ code: fault.code, message: fault.message }];
+    if (response.destroyed) return;
+    response.writeHead(fault?.status ?? 200, {
+      'content-type': 'application/json',
+      ...(fault?.retryAfterSeconds === undefined ? {} : { 'retry-after': String(fault.retryAfterSeconds) }),
+      ...(this.#closing ? { connection: 'close' } : {}),
+    });
+    response.end(JSON.stringify({ success: fault === undefined, errors, messages: [], result }));
+  }
+
+  async #run(request: IncomingMessage): Promise<unknown> {
+    const body = await readBody(request);
+    const url = new URL(request.url ?? '/', `http://${LOOPBACK}`);
+    if (!sameText(request.headers.authorization ?? '', `Bearer ${this.#options.token}`)) throw notAuthenticated();
+    const prefix = `${API_PATH}/${this.#options.accountId}/queues`;
+    const [before, queueId = '', ...rest] = url.pathname.slice(prefix.length).split('/');
+    if (!url.pathname.startsWith(prefix) || before !== '') throw noRoute();
+    const path = rest.length === 0 ? '' : `/${rest.join('/')}`;
+    this.#failIfAsked(path);
+    return this.#options.answer({ method: request.method ?? '', queueId, path, body: parseJson(body) });
+  }
+
+  #failIfAsked(path: string): void {
+    const index = this.#failures.findIndex(({ failure }) => failure.path === undefined || failure.path === path);
+    const asked = this.#failures[index];
+    if (asked === undefined) return;
+    asked.left -= 1;
+    if (asked.left <= 0) this.#failures.splice(index, 1);
+    const { status, message, retryAfterSeconds } = asked.failure;
+    throw new ApiFault(status, 10_000 + status, message, retryAfterSeconds);
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  // Read to the end even when it is too long: a client that is still writing would not read the refusal.
+  for await (const chunk of request) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    bytes += chunk.length;
+    if (bytes <= MAX_REQUEST_BYTES) chunks.push(chunk);
+  }
+  if (bytes > MAX_REQUEST_BYTES) throw tooLarge(`a request has at most ${MAX_REQUEST_BYTES} bytes`);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text === '' ? '{}' : text);
+  } catch {
+    throw invalidRequest('the body is not JSON');
+  }
+}
+
+function sameText(one: string, other: string): boolean {
+  const [left, right] = [Buffer.from(one), Buffer.from(other)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
