@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 export interface ObjectInfo {
   readonly key: string;
   readonly sizeBytes: number;
-  /** Without quotes. */
+  /** Without quotes. From Google's own API it is `generation-<digits>`: gcs-version.ts says why. */
   readonly etag: string;
   readonly lastModifiedMs: number;
   /** Only on stores that have generations (gs://). */

@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMillraceError, type MillraceError } from '../../errors.ts';
 import type { RangedReader } from './ranged-reader.ts';
+import { unreadBytes } from './unread-bytes.ts';
 
 /** One reading of one input: as long as the process that reads. */
 export interface Lease {
@@ -68,12 +69,14 @@ export async function startGateway({ randomToken }: GatewayOptions): Promise<Gat
 
 /**
  * ffmpeg asks for everything from an offset to the end, reads a little, and hangs up to seek. Sockets between processes take
- * megabytes before anything is read from them, all of which would have been fetched for nothing: so a response rests a few times
- * at its beginning, long enough for a hang-up to arrive.
+ * megabytes before anything is read from them, all of which would have been fetched for nothing: so at the beginning of a response
+ * more is fetched only once its reader has taken everything that was sent.
  */
-const FIRST_CHECKPOINT_BYTES = 256 * 1024;
-const LAST_CHECKPOINT_BYTES = 4 * 1024 * 1024;
-const CHECKPOINT_MS = 8;
+const WATCHED_BYTES = 2 * 1024 * 1024;
+/** Between two looks, which take the kernel some milliseconds each where its tables are large. */
+const LOOK_INTERVAL_MS = { first: 4, most: 32 };
+/** Where nobody can tell what was taken: long enough for a hang-up to arrive. */
+const REST_MS = 8;
 
 async function serve({ reader }: Entry, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405).end();
@@ -90,12 +93,8 @@ async function serve({ reader }: Entry, request: IncomingMessage, response: Serv
   const status = range === undefined ? 200 : 206;
   if (request.method === 'HEAD') return void response.writeHead(status, headers).end();
   let sentBytes = 0;
-  let checkpointBytes = FIRST_CHECKPOINT_BYTES;
-  for await (const bytes of reader.read(start, end)) {
-    if (sentBytes >= checkpointBytes && checkpointBytes <= LAST_CHECKPOINT_BYTES) {
-      await sleep(CHECKPOINT_MS);
-      checkpointBytes *= 2;
-    }
+  const isMoreWanted = async () => sentBytes > WATCHED_BYTES || (await isAllTaken(response));
+  for await (const bytes of reader.read(start, end, isMoreWanted)) {
     if (response.destroyed) return;
     // Only now: an input that cannot be read at all answers 502 instead of an empty 200.
     if (!response.headersSent) response.writeHead(status, headers);
@@ -104,6 +103,22 @@ async function serve({ reader }: Entry, request: IncomingMessage, response: Serv
   }
   if (!response.headersSent) response.writeHead(status, headers);
   response.end();
+}
+
+/** Waits until the reader has taken all that was sent, and answers true; false where it has hung up. */
+async function isAllTaken(response: ServerResponse): Promise<boolean> {
+  const { localPort: senderPort, remotePort: readerPort } = response.socket ?? {};
+  for (let waitMs = LOOK_INTERVAL_MS.first; !response.destroyed; waitMs = Math.min(2 * waitMs, LOOK_INTERVAL_MS.most)) {
+    const unread =
+      senderPort === undefined || readerPort === undefined ? undefined : await unreadBytes({ senderPort, readerPort });
+    if (unread === 0 && response.writableLength === 0) return !response.destroyed;
+    if (unread === undefined) {
+      await sleep(REST_MS);
+      return !response.destroyed;
+    }
+    await sleep(waitMs);
+  }
+  return false;
 }
 
 /** ffmpeg hangs up whenever it seeks: that ends the waiting too. */

@@ -1,10 +1,11 @@
 /** An input on the web: a plain or presigned URL, always through the guard. */
 import { Readable } from 'node:stream';
 import { MillraceError } from '../../errors.ts';
+import { generationOf, generationVersion } from '../../storage/gcs-version.ts';
 import type { GuardedFetch, GuardedResponse } from '../../storage/guarded-fetch.ts';
 import { withoutQuery } from '../../storage/uri.ts';
 import { answerText, isExpired, REFUSAL_STATUSES } from '../presigned-url.ts';
-import type { ByteRange, InputSource, SourceBody } from './source.ts';
+import type { ByteRange, InputSource, OpenOptions, SourceBody } from './source.ts';
 
 export interface HttpSourceOptions {
   readonly url: string;
@@ -15,17 +16,20 @@ export interface HttpSourceOptions {
 
 export function createHttpSource({ url, fetch, now = Date.now }: HttpSourceOptions): InputSource {
   const label = withoutQuery(url);
-  return {
-    label,
-    fileName: fileNameOf(url),
-    async open(range, { ifMatch, signal }) {
-      const response = await fetch.request(url, { headers: requestHeaders(range, ifMatch), signal });
-      if (response.status === 200 || response.status === 206) return bodyOf(response, range, label);
-      const text = await answerText(response.body);
-      if (response.status === 416) return outsideOf(response, range, label);
-      throw refusal(response.status, label, isExpired(url, text, now()));
-    },
-  };
+  async function open(range: ByteRange | undefined, { ifMatch, signal }: OpenOptions): Promise<SourceBody> {
+    const response = await fetch.request(url, { headers: requestHeaders(range, ifMatch), signal });
+    if (response.status === 200 || response.status === 206) {
+      return versioned(bodyOf(response, range, label), response, ifMatch, label);
+    }
+    const text = await answerText(response.body);
+    if (response.status === 416) {
+      const outside = outsideOf(response, range, label);
+      // Google names no generation there; a request for the whole, which is nothing, does.
+      return generationOf(ifMatch) === undefined ? outside : open(undefined, { ifMatch, signal });
+    }
+    throw refusal(response.status, label, isExpired(url, text, now()));
+  }
+  return { label, fileName: fileNameOf(url), open };
 }
 
 function requestHeaders(range: ByteRange | undefined, ifMatch: string | undefined): Record<string, string> {
@@ -33,8 +37,21 @@ function requestHeaders(range: ByteRange | undefined, ifMatch: string | undefine
     // Byte ranges are counted in the bytes as stored.
     'accept-encoding': 'identity',
     ...(range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` }),
-    ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
+    // A generation is compared with the answer's: the URL was signed without a header that could ask for it.
+    ...(ifMatch === undefined || generationOf(ifMatch) !== undefined ? {} : { 'if-match': `"${ifMatch}"` }),
   };
+}
+
+/** Where the run was planned with a generation, the generation is what stands for the version, whatever the ETag is. */
+function versioned(answer: SourceBody, { headers }: GuardedResponse, planned: string | undefined, label: string): SourceBody {
+  if (generationOf(planned) === undefined) return answer;
+  const generation = headers['x-goog-generation'];
+  if (typeof generation === 'string') return { ...answer, etag: generationVersion(generation), etagIsWeak: false };
+  answer.body.destroy();
+  throw new MillraceError('SOURCE_UNREACHABLE', `${label} does not say its generation, which the run was planned with.`, {
+    retryable: false,
+    fix: 'Let the worker read the object from Google itself, with nothing in between that drops x-goog-generation.',
+  });
 }
 
 /** Unpacking is not for us: ranges count packed bytes, and a small body may unpack to one without an end. */

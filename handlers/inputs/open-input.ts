@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { MillraceError } from '../../errors.ts';
 import { NETWORK_RETRY, type RetryPolicy, withRetry } from '../retry.ts';
 import { quotaExceeded } from '../workspace.ts';
-import { CHUNK_BYTES, CHUNK_TIME_LIMIT_MS, RangedReader } from './ranged-reader.ts';
+import { CHUNK_TIME_LIMIT_MS, OPENING_BYTES, RangedReader } from './ranged-reader.ts';
 import type { InputSource, SourceBody } from './source.ts';
 
 export interface OpenInput {
@@ -33,7 +33,7 @@ export interface OpenInputOptions {
   readonly signal: AbortSignal;
   readonly onBytes: (count: number) => void;
   readonly retry?: RetryPolicy;
-  /** The longest that `CHUNK_BYTES` may take to arrive: a socket that trickles is as bad as one that is silent. */
+  /** The longest that `OPENING_BYTES` may take to arrive: a socket that trickles is as bad as one that is silent. */
   readonly chunkTimeLimitMs?: number;
 }
 
@@ -47,7 +47,7 @@ async function tryOpen(source: InputSource, options: OpenInputOptions): Promise<
   const { etag: planned, onBytes, chunkTimeLimitMs = CHUNK_TIME_LIMIT_MS } = options;
   const patience = createPatience(chunkTimeLimitMs, options.signal);
   try {
-    const answer = await source.open({ start: 0, end: CHUNK_BYTES - 1 }, { ifMatch: planned, signal: patience.signal });
+    const answer = await source.open({ start: 0, end: OPENING_BYTES - 1 }, { ifMatch: planned, signal: patience.signal });
     if (planned !== undefined && answer.etag !== undefined && answer.etag !== planned) {
       answer.body.destroy();
       throw new MillraceError('SOURCE_CHANGED', `${source.label} is not the version that was planned.`);
@@ -61,7 +61,7 @@ async function tryOpen(source: InputSource, options: OpenInputOptions): Promise<
       return { ...described, totalBytes, data: { file }, stream: () => createReadStream(file) };
     }
     const { totalBytes } = answer;
-    const firstChunk = await collect(answer.body, CHUNK_BYTES, onBytes);
+    const firstChunk = await collect(answer.body, OPENING_BYTES, onBytes);
     const reader = new RangedReader({
       ...{ source, totalBytes, etag: etagToHold(answer, planned), signal: options.signal, onBytes, chunkTimeLimitMs },
       ...retryOf(options),
@@ -116,7 +116,7 @@ async function download(
   const count = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       onBytes(chunk.length);
-      if (Math.floor(bytes / CHUNK_BYTES) < Math.floor((bytes + chunk.length) / CHUNK_BYTES)) patience.renew();
+      if (Math.floor(bytes / OPENING_BYTES) < Math.floor((bytes + chunk.length) / OPENING_BYTES)) patience.renew();
       bytes += chunk.length;
       // An input without an end must not find out how large the disk is.
       done(bytes > spoolQuotaBytes ? quotaExceeded(spoolQuotaBytes) : null, chunk);

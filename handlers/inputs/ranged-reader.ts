@@ -6,15 +6,22 @@ import { MillraceError } from '../../errors.ts';
 import { NETWORK_RETRY, type RetryPolicy, withRetry } from '../retry.ts';
 import type { InputSource, SourceBody } from './source.ts';
 
-export const CHUNK_BYTES = 512 * 1024;
-const MAX_HELD_CHUNKS = 32;
-/** Sequential reading asks for this many chunks ahead, so that a slow network's latency is not paid per chunk. */
-const READ_AHEAD_CHUNKS = 6;
+export const CHUNK_BYTES = 128 * 1024;
+/** Of 16 MB. */
+const MAX_HELD_CHUNKS = 128;
+/** One request asks for so many chunks at the most: half a megabyte, the most that must be asked for again where it breaks off. */
+const MAX_RUN_CHUNKS = 4;
+/** A reader that may leave at any moment gets this many first, and twice as many with each request that it waits for. */
+const FIRST_RUN_CHUNKS = 2;
+/** Sequential reading asks for this many chunks ahead, so that a slow network's latency is not paid per request. */
+const READ_AHEAD_CHUNKS = 24;
 /** Most reads of an index or of a short span end within this many chunks: those ask for nothing ahead. */
-const CHUNKS_BEFORE_READ_AHEAD = 4;
+const CHUNKS_BEFORE_READ_AHEAD = 16;
 /** What is handed on at a time: a reader that hangs up has then taken little more than it wanted. */
 const PIECE_BYTES = 64 * 1024;
-/** A socket that trickles is as bad as one that is silent. */
+/** The first request of an input asks for this much: all of a small one, and most headers. */
+export const OPENING_BYTES = FIRST_RUN_CHUNKS * CHUNK_BYTES;
+/** For one request. A socket that trickles is as bad as one that is silent. */
 export const CHUNK_TIME_LIMIT_MS = 60_000;
 
 export interface RangedReaderOptions {
@@ -26,7 +33,7 @@ export interface RangedReaderOptions {
   /** Called with the bytes that came over the network. */
   readonly onBytes: (count: number) => void;
   readonly chunkBytes?: number;
-  /** The longest that one request for a chunk may take. */
+  /** The longest that one request may take. */
   readonly chunkTimeLimitMs?: number;
   readonly retry?: RetryPolicy;
 }
@@ -44,9 +51,12 @@ export class RangedReader {
     this.totalBytes = options.totalBytes;
   }
 
-  /** The first chunk was fetched to learn the size: it need not be fetched again. */
-  hold(firstChunk: Buffer): void {
-    if (firstChunk.length === Math.min(this.#chunkBytes, this.totalBytes)) this.#chunks.set(0, Promise.resolve(firstChunk));
+  /** The first bytes were fetched to learn the size: they need not be fetched again. */
+  hold(opening: Buffer): void {
+    for (let start = 0; start < opening.length; start += this.#chunkBytes) {
+      const end = Math.min(start + this.#chunkBytes, this.totalBytes);
+      if (end <= opening.length) this.#chunks.set(start / this.#chunkBytes, Promise.resolve(opening.subarray(start, end)));
+    }
   }
 
   /** Lets go of what is held, where an input is put aside for later. */
@@ -54,11 +64,21 @@ export class RangedReader {
     this.#chunks.clear();
   }
 
-  /** The bytes from `start` to `end`, both inclusive, in pieces. Throws what the source throws, once retries are spent. */
-  async *read(start: number, end: number): AsyncGenerator<Buffer> {
+  /**
+   * The bytes from `start` to `end`, both inclusive, in pieces. `isMoreWanted` is for readers that ask for more than they may want: less is
+   * fetched at first, and every further request waits for its answer; at false the bytes end. Throws what the source throws, once
+   * retries are spent.
+   */
+  async *read(start: number, end: number, isMoreWanted?: () => Promise<boolean>): AsyncGenerator<Buffer> {
     const first = Math.floor(start / this.#chunkBytes);
     const last = Math.floor(Math.min(end, this.totalBytes - 1) / this.#chunkBytes);
+    let runChunks = isMoreWanted === undefined ? MAX_RUN_CHUNKS : FIRST_RUN_CHUNKS;
     for (let index = first; index <= last; index++) {
+      if (!this.#chunks.has(index)) {
+        if (index > first && isMoreWanted !== undefined && !(await isMoreWanted())) return;
+        this.#fetchRun(index, Math.min(last, index + runChunks - 1));
+        runChunks = Math.min(2 * runChunks, MAX_RUN_CHUNKS);
+      }
       if (index - first >= CHUNKS_BEFORE_READ_AHEAD) this.#fetchAhead(index, last);
       const chunk = await this.#chunk(index);
       const offset = index * this.#chunkBytes;
@@ -69,50 +89,69 @@ export class RangedReader {
     }
   }
 
+  /** Whole runs only, or the rest. */
   #fetchAhead(index: number, last: number): void {
-    for (let next = index + 1; next <= Math.min(last, index + READ_AHEAD_CHUNKS); next++) {
-      // Whoever reads that chunk sees its error; unread, it does not matter.
-      this.#chunk(next).catch(() => undefined);
+    const horizon = Math.min(last, index + READ_AHEAD_CHUNKS);
+    for (let next = index + 1; next <= horizon; next++) {
+      if (this.#chunks.has(next)) continue;
+      if (next + MAX_RUN_CHUNKS - 1 > horizon && horizon < last) return;
+      this.#fetchRun(next, Math.min(last, next + MAX_RUN_CHUNKS - 1));
     }
   }
 
+  /** A held chunk, as the one that was used last. */
   #chunk(index: number): Promise<Buffer> {
-    const chunk = this.#chunks.get(index) ?? this.#fetchHeld(index);
+    const chunk = this.#chunks.get(index) ?? this.#fetchRun(index, index);
     this.#chunks.delete(index);
     this.#chunks.set(index, chunk);
+    return chunk;
+  }
+
+  /** Asks once for the chunks from `first` on, up to the first that is held. */
+  #fetchRun(first: number, last: number): Promise<Buffer> {
+    let count = 1;
+    while (first + count <= last && !this.#chunks.has(first + count)) count++;
+    const run = this.#fetch(first, count);
+    for (let at = 0; at < count; at++) {
+      const chunk = run.then((chunks) => chunks[at] ?? Buffer.alloc(0));
+      this.#chunks.set(first + at, chunk);
+      // A failed chunk is not held: the next reader may be luckier. Whoever reads it sees its error; unread, it does not matter.
+      chunk.catch(() => {
+        if (this.#chunks.get(first + at) === chunk) this.#chunks.delete(first + at);
+      });
+    }
     for (const oldest of this.#chunks.keys()) {
       if (this.#chunks.size <= MAX_HELD_CHUNKS) break;
       this.#chunks.delete(oldest);
     }
-    return chunk;
+    return this.#chunks.get(first) ?? run.then(([chunk]) => chunk ?? Buffer.alloc(0));
   }
 
-  /** A failed chunk is not held: the next reader may be luckier. */
-  #fetchHeld(index: number): Promise<Buffer> {
-    const chunk = this.#fetch(index);
-    chunk.catch(() => {
-      if (this.#chunks.get(index) === chunk) this.#chunks.delete(index);
-    });
-    return chunk;
-  }
-
-  async #fetch(index: number): Promise<Buffer> {
+  /** `count` chunks, each in memory of its own: one that is held longer does not hold the others. */
+  async #fetch(first: number, count: number): Promise<readonly Buffer[]> {
     const { signal, retry = NETWORK_RETRY } = this.#options;
-    const start = index * this.#chunkBytes;
-    const chunk = Buffer.allocUnsafe(Math.min(this.#chunkBytes, this.totalBytes - start));
+    const start = first * this.#chunkBytes;
+    const lengthBytes = Math.min(count * this.#chunkBytes, this.totalBytes - start);
+    const chunks = Array.from({ length: count }, (_, at) =>
+      Buffer.allocUnsafeSlow(Math.min(this.#chunkBytes, lengthBytes - at * this.#chunkBytes)),
+    );
     let filled = 0;
     const fill = async () => {
       // What has arrived stays: the next try asks for the rest.
-      for await (const bytes of this.#body(start + filled, start + chunk.length - 1)) {
-        if (filled + bytes.length > chunk.length) throw tooMuch(this.#options.source);
-        bytes.copy(chunk, filled);
-        filled += bytes.length;
+      for await (const bytes of this.#body(start + filled, start + lengthBytes - 1)) {
+        if (filled + bytes.length > lengthBytes) throw tooMuch(this.#options.source);
+        for (let taken = 0; taken < bytes.length; ) {
+          const at = Math.floor(filled / this.#chunkBytes);
+          const copied = bytes.copy(chunks[at] ?? Buffer.alloc(0), filled - at * this.#chunkBytes, taken);
+          taken += copied;
+          filled += copied;
+        }
         this.#options.onBytes(bytes.length);
       }
-      if (filled < chunk.length) throw brokenOff(this.#options.source);
+      if (filled < lengthBytes) throw brokenOff(this.#options.source);
     };
     await withRetry(fill, { signal, policy: retry, code: 'SOURCE_UNREACHABLE' });
-    return chunk;
+    return chunks;
   }
 
   async *#body(start: number, end: number): AsyncGenerator<Buffer> {

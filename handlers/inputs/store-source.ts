@@ -1,6 +1,7 @@
 /** An input in a bucket that the worker has credentials for. */
 import { Readable } from 'node:stream';
 import { type ErrorCode, MillraceError } from '../../errors.ts';
+import { generationOf } from '../../storage/gcs-version.ts';
 import type { ObjectHead, ObjectStore } from '../../storage/object-store.ts';
 import type { InputSource, SourceBody } from './source.ts';
 
@@ -15,6 +16,7 @@ export function createStoreSource(store: ObjectStore, key: string): InputSource 
         // An empty object has no first byte, so a range of it would be refused.
         known ??= (await store.head(key, signal)) ?? undefined;
         if (known === undefined) throw missing(label);
+        if (generationOf(ifMatch) !== undefined && known.generation === undefined) throw withoutGeneration(label);
         if (known.sizeBytes === 0) return described(known, range !== undefined, Readable.from([]));
         const object = await store.get(key, {
           signal,
@@ -36,6 +38,18 @@ function described(head: ObjectHead, ranged: boolean, body: Readable): SourceBod
 
 function missing(label: string): MillraceError {
   return new MillraceError('SOURCE_MISSING', `${label} is not there.`);
+}
+
+/** Google's S3-interoperable API keeps generations to itself. */
+function withoutGeneration(label: string): MillraceError {
+  return new MillraceError(
+    'SOURCE_UNREACHABLE',
+    `${label} was planned with a generation, which this worker's store does not tell.`,
+    {
+      retryable: false,
+      fix: "Give the worker Google's own credentials (GOOGLE_APPLICATION_CREDENTIALS), or none, so that it is sent presigned URLs.",
+    },
+  );
 }
 
 const SOURCE_CODES: Partial<Record<ErrorCode, ErrorCode>> = {

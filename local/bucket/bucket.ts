@@ -13,6 +13,7 @@ import type { Logger } from '../../log.ts';
 import { assertBucketName } from './bucket-operations.ts';
 import { BucketDatabase } from './database.ts';
 import { ObjectFiles } from './files.ts';
+import { GoogleApi, isGoogleRequest } from './google/google-api.ts';
 import { STATE_FOLDER } from './key-path.ts';
 import { Objects } from './objects.ts';
 import type { BucketState } from './operation.ts';
@@ -34,6 +35,11 @@ export interface BucketOptions extends Credentials {
   readonly buckets?: readonly string[];
   /** Where notifications go. Without it no bucket takes a notification configuration. */
   readonly deliver?: Deliver;
+  /**
+   * Where the key of the account lies that Google's API takes; made where it is not there. GOOGLE_APPLICATION_CREDENTIALS takes this
+   * path. Without it the bucket speaks S3 alone.
+   */
+  readonly serviceAccountFile?: string;
   readonly log: Logger;
   readonly now?: () => number;
 }
@@ -70,8 +76,9 @@ export async function startBucket(options: BucketOptions): Promise<Bucket> {
     const objects = new Objects({ database, files, outbox, region, now });
     for (const bucket of buckets) createNamed(objects, bucket);
     const state: BucketState = { database, files, objects, uploads: new Uploads(database, files), outbox, region, now };
+    const google = options.serviceAccountFile === undefined ? undefined : new GoogleApi(state, options.serviceAccountFile);
     const serve = (message: IncomingMessage, to: ServerResponse, waitsForContinue: boolean): void => {
-      const done = handle(message, to, { state, credentials: options, log, waitsForContinue });
+      const done = handle(message, to, { state, google, credentials: options, log, waitsForContinue });
       done.catch((error: unknown) => log.debug({ error }, 'a client of the local bucket went away'));
     };
     server.on('request', (message, to) => serve(message, to, false));
@@ -128,6 +135,7 @@ function stop(server: Server): Promise<void> {
 
 interface HandleOptions {
   readonly state: BucketState;
+  readonly google: GoogleApi | undefined;
   readonly credentials: Credentials;
   readonly log: Logger;
   readonly waitsForContinue: boolean;
@@ -167,31 +175,28 @@ async function answer(
   to: ServerResponse,
   options: HandleOptions & { requestId: string },
 ): Promise<S3Response> {
-  const { state, credentials, log, waitsForContinue, requestId } = options;
+  const { state, google, credentials, log, waitsForContinue, requestId } = options;
   const lists = headerLists(message.rawHeaders);
   const method = message.method ?? '';
   const target = parseTarget(message.url ?? '', lists.get('host')?.[0]);
+  const sourceIpAddress = message.socket.remoteAddress ?? HOST;
+  const origin = { requestId, sourceIpAddress };
+  let continued = !waitsForContinue;
+  const wantBody = () => {
+    if (!continued) to.writeContinue();
+    continued = true;
+  };
+  const received = { ...target, method, sourceIpAddress, message, wantBody };
+  if (google !== undefined && isGoogleRequest(target, lists)) {
+    return google.answer({ ...received, headers: joined(lists), parameters: new Map(target.query) }, lists, origin, log);
+  }
   const authentication = authenticate(
     { method, rawPath: target.rawPath, query: target.query, headers: lists },
     credentials,
     state.now(),
   );
-  const { headers, parameters } = readParameters(target.query, lists, authentication);
-  let continued = !waitsForContinue;
-  const request: S3Request = {
-    ...target,
-    method,
-    headers,
-    parameters,
-    sourceIpAddress: message.socket.remoteAddress ?? HOST,
-    message,
-    wantBody: () => {
-      if (!continued) to.writeContinue();
-      continued = true;
-    },
-  };
+  const request: S3Request = { ...received, ...readParameters(target.query, lists, authentication) };
   const operation = chooseOperation(request);
-  const origin = { requestId, sourceIpAddress: request.sourceIpAddress };
   const { bucket = '', key = '' } = target;
   const response = await operation.handle({ state, request, authentication, origin, log, bucket, key });
   log.debug({ operation: operation.name, bucket, key, status: response.status }, 'request');
@@ -208,13 +213,17 @@ const SIGNATURE_PARAMETERS = new Set([
   'x-amz-content-sha256',
 ]);
 
+function joined(lists: ReadonlyMap<string, readonly string[]>): Map<string, string> {
+  return new Map([...lists].map(([name, values]) => [name, values.join(', ').trim()]));
+}
+
 /** In a presigned URL what would be an `x-amz-` header may stand in the query: SDKs move it there. */
 function readParameters(
   query: S3Request['query'],
   lists: ReadonlyMap<string, readonly string[]>,
   { presigned }: Authentication,
 ): Pick<S3Request, 'headers' | 'parameters'> {
-  const headers = new Map([...lists].map(([name, values]) => [name, values.join(', ').trim()]));
+  const headers = joined(lists);
   const parameters = new Map<string, string>();
   for (const [name, value] of query) {
     const lower = name.toLowerCase();

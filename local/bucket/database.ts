@@ -27,6 +27,7 @@ const SCHEMA = `
     headers TEXT NOT NULL,
     metadata TEXT NOT NULL,
     checksum TEXT NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (bucket, key)
   ) WITHOUT ROWID;
   CREATE UNIQUE INDEX IF NOT EXISTS objects_by_path ON objects (folded_path);
@@ -72,6 +73,15 @@ const SCHEMA = `
 
   CREATE TABLE IF NOT EXISTS sequence (last INTEGER NOT NULL);
   INSERT INTO sequence SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM sequence);
+
+  CREATE TABLE IF NOT EXISTS generations (last INTEGER NOT NULL);
+  INSERT INTO generations SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM generations);
+`;
+
+/** For folders that were made before objects had generations. */
+const ADD_GENERATIONS = `
+  ALTER TABLE objects ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+  UPDATE objects SET generation = modified_ms * 1000;
 `;
 
 export class BucketDatabase {
@@ -86,6 +96,8 @@ export class BucketDatabase {
       this.#connection.exec('PRAGMA journal_mode = WAL');
       this.#connection.exec('PRAGMA synchronous = NORMAL');
       this.#connection.exec(SCHEMA);
+      const columns = this.#connection.prepare("SELECT name FROM pragma_table_info('objects')").all();
+      if (!columns.some(({ name }) => name === 'generation')) this.#connection.exec(ADD_GENERATIONS);
       this.#connection.exec('BEGIN EXCLUSIVE; COMMIT');
     } catch (error) {
       this.#connection.close();
@@ -127,6 +139,13 @@ export class BucketDatabase {
   nextSequence(): number {
     const row = this.row('UPDATE sequence SET last = last + 1 RETURNING last');
     if (row === undefined) throw new MillraceError('INTERNAL', "The local bucket's sequence is gone.");
+    return integerOf(row, 'last');
+  }
+
+  /** Microseconds of the time, or one more than the last where that is no more. Call it inside a transaction. */
+  nextGeneration(nowMs: number): number {
+    const row = this.row('UPDATE generations SET last = max(last + 1, ? * 1000) RETURNING last', nowMs);
+    if (row === undefined) throw new MillraceError('INTERNAL', "The local bucket's generations are gone.");
     return integerOf(row, 'last');
   }
 

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { type ReceivedBody, type ReceiveOptions, receiveBody, receiveText } from './body.ts';
 import { assertWriteConditions, checkReadConditions } from './conditions.ts';
+import type { ObjectFiles } from './files.ts';
 import { metadataHeaders, readObjectHeaders, responseOverrides } from './object-headers.ts';
 import type { ObjectContent, StoredObject } from './objects.ts';
 import type { ObjectCall } from './operation.ts';
@@ -42,8 +43,14 @@ export async function putObject(call: ObjectCall): Promise<S3Response> {
 }
 
 /** Lends a file under `incoming/`; whatever of it was not made an object or a part is deleted. */
-export async function withIncoming<T>(call: ObjectCall, work: (path: string, handle: FileHandle) => Promise<T>): Promise<T> {
-  const { files } = call.state;
+export function withIncoming<T>(call: ObjectCall, work: (path: string, handle: FileHandle) => Promise<T>): Promise<T> {
+  return withIncomingFile(call.state.files, work);
+}
+
+export async function withIncomingFile<T>(
+  files: ObjectFiles,
+  work: (path: string, handle: FileHandle) => Promise<T>,
+): Promise<T> {
   const path = files.newIncoming();
   const handle = await open(files.absolute(path), 'wx');
   try {

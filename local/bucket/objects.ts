@@ -25,6 +25,8 @@ export interface ObjectContent {
 export interface StoredObject extends ObjectContent {
   readonly key: string;
   readonly modifiedMs: number;
+  /** Google's: new with every write, and larger than all before. */
+  readonly generation: number;
 }
 
 /** Who asked: for the notification. */
@@ -93,10 +95,11 @@ export class Objects {
       checkWriteConditions(conditions, current);
       const leftovers = alongside?.() ?? [];
       const path = this.#files.place(bucket, key);
+      const generation = this.#database.nextGeneration(modifiedMs);
       this.#database.run(
         `INSERT OR REPLACE INTO objects
-           (bucket, key, path, folded_path, size_bytes, etag, modified_ms, headers, metadata, checksum)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           (bucket, key, path, folded_path, size_bytes, etag, modified_ms, headers, metadata, checksum, generation)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         bucket,
         key,
         path,
@@ -107,13 +110,14 @@ export class Objects {
         JSON.stringify(content.headers),
         JSON.stringify(content.metadata),
         checksumColumn(content.checksum),
+        generation,
       );
       this.#announce({ bucket, key, event, origin, content, timeMs: modifiedMs });
       const entries: JournalEntry[] = [];
       if (current !== undefined && current.path !== path) entries.push(this.#files.note('', current.path));
       entries.push(this.#files.note(content.path, path));
       for (const leftover of leftovers) entries.push(this.#files.note('', leftover));
-      return { object: { ...content, key, path, modifiedMs }, entries };
+      return { object: { ...content, key, path, modifiedMs, generation }, entries };
     });
     this.#files.settle(entries);
     this.#outbox.wake();
@@ -212,5 +216,6 @@ export function objectOf(row: Row): StoredObject {
     headers: textRecordOf(row, 'headers'),
     metadata: textRecordOf(row, 'metadata'),
     checksum: checksumOf(row),
+    generation: integerOf(row, 'generation'),
   };
 }

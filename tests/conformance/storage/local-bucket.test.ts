@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBucket } from '../../../local/bucket/bucket.ts';
 import { silentLogger } from '../../../log.ts';
-import { describeObjectStore } from './object-store-suite.ts';
+import { describeS3Store } from './object-store-suite.ts';
 
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local-secret' };
 
@@ -18,4 +18,4 @@ const start = async () => {
   return { options: { bucket: 'videos', endpoint: bucket.endpoint, credentials }, stop };
 };
 
-describeObjectStore('the local bucket', start, { checksSignatures: true, largeBytes: 40 * 1024 * 1024, takesOddKeys: true });
+describeS3Store('the local bucket', start, { checksSignatures: true, largeBytes: 40 * 1024 * 1024, takesOddKeys: true });

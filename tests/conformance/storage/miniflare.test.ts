@@ -1,9 +1,9 @@
 import { startMiniflareR2 } from '../../peers/miniflare.ts';
-import { describeObjectStore } from './object-store-suite.ts';
+import { describeS3Store } from './object-store-suite.ts';
 
 const start = async () => {
   const { endpoint, bucket, credentials, stop } = await startMiniflareR2('videos');
   return { options: { bucket, endpoint, credentials }, stop };
 };
 
-describeObjectStore("miniflare's R2", start, { checksSignatures: true, largeBytes: 40 * 1024 * 1024, takesOddKeys: true });
+describeS3Store("miniflare's R2", start, { checksSignatures: true, largeBytes: 40 * 1024 * 1024, takesOddKeys: true });

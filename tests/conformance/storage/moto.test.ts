@@ -1,7 +1,7 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { describe, test } from 'vitest';
 import { startMoto } from '../../peers/moto.ts';
-import { describeObjectStore } from './object-store-suite.ts';
+import { describeS3Store } from './object-store-suite.ts';
 
 const moto = await startMoto();
 
@@ -17,5 +17,5 @@ if (moto === null) {
     client.destroy();
     return { options: { bucket: 'videos', endpoint: moto.endpoint, credentials }, stop: moto.stop };
   };
-  describeObjectStore('moto', start, { checksSignatures: false, largeBytes: 40 * 1024 * 1024, takesOddKeys: true });
+  describeS3Store('moto', start, { checksSignatures: false, largeBytes: 40 * 1024 * 1024, takesOddKeys: true });
 }

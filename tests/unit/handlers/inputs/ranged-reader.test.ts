@@ -1,12 +1,17 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MillraceError } from '../../../../errors.ts';
 import { type Gateway, requestedRange, startGateway } from '../../../../handlers/inputs/gateway.ts';
-import { RangedReader, type RangedReaderOptions } from '../../../../handlers/inputs/ranged-reader.ts';
+import { CHUNK_BYTES, RangedReader, type RangedReaderOptions } from '../../../../handlers/inputs/ranged-reader.ts';
 import type { ByteRange, InputSource, OpenOptions } from '../../../../handlers/inputs/source.ts';
 
 const TOTAL = 1000;
 const BYTES = Buffer.from(Array.from({ length: TOTAL }, (_, index) => index % 251));
+/** Nothing happens, and that cannot be waited for by a signal: several looks of the gateway. */
+const LONG_AFTER_MS = 200;
 const RETRY = { attempts: 4, firstDelayMs: 1, maxDelayMs: 2 };
 
 type Answer = (range: ByteRange, options: OpenOptions, count: number) => Readable;
@@ -55,7 +60,7 @@ describe('RangedReader', () => {
     const asked: ByteRange[] = [];
     const found = await all(readerOf(sourceOf(honest, asked)).read(start, end));
     expect(found.equals(BYTES.subarray(start, end + 1))).toBe(true);
-    expect(asked.every((range) => range.start % 100 === 0 && range.end - range.start < 100 && range.end < TOTAL)).toBe(true);
+    expect(asked.every((range) => range.start % 100 === 0 && range.end - range.start < 400 && range.end < TOTAL)).toBe(true);
   });
 
   it('asks once for what several readers want at once, and not again for what it holds', async () => {
@@ -63,19 +68,57 @@ describe('RangedReader', () => {
     const reader = readerOf(sourceOf(honest, asked));
     await Promise.all([all(reader.read(0, 150)), all(reader.read(50, 199))]);
     await all(reader.read(0, 199));
-    expect(asked).toEqual([
-      { start: 0, end: 99 },
-      { start: 100, end: 199 },
-    ]);
+    expect(asked).toEqual([{ start: 0, end: 199 }]);
     reader.release();
     await all(reader.read(0, 9));
-    expect(asked).toHaveLength(3);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('asks for what is surely wanted in few requests', async () => {
+    const asked: ByteRange[] = [];
+    await all(readerOf(sourceOf(honest, asked)).read(150, 849));
+    expect(asked).toEqual([
+      { start: 100, end: 499 },
+      { start: 500, end: 899 },
+    ]);
+  });
+
+  it('asks for what is perhaps wanted little by little, and only where its reader wants more', async () => {
+    const asked: ByteRange[] = [];
+    let left = 2;
+    const reader = readerOf(sourceOf(honest, asked));
+    const found = await all(reader.read(0, 999, async () => left-- > 0));
+    expect(asked).toEqual([
+      { start: 0, end: 199 },
+      { start: 200, end: 599 },
+      { start: 600, end: 999 },
+    ]);
+    expect(found).toHaveLength(TOTAL);
+
+    reader.release();
+    left = 0;
+    expect(await all(reader.read(0, 999, async () => left-- > 0))).toHaveLength(200);
+    expect(asked).toHaveLength(4);
+  });
+
+  it('asks for no chunk twice, whatever is held between', async () => {
+    const asked: ByteRange[] = [];
+    const reader = readerOf(sourceOf(honest, asked));
+    reader.hold(BYTES.subarray(0, 250));
+    await all(reader.read(400, 450));
+    expect((await all(reader.read(0, 999))).equals(BYTES)).toBe(true);
+    expect(asked).toEqual([
+      { start: 400, end: 499 },
+      { start: 200, end: 399 },
+      { start: 500, end: 899 },
+      { start: 900, end: 999 },
+    ]);
   });
 
   it('asks for nothing ahead in a short read', async () => {
     const asked: ByteRange[] = [];
     for await (const bytes of readerOf(sourceOf(honest, asked)).read(0, 999)) if (bytes.length > 0) break;
-    expect(asked).toEqual([{ start: 0, end: 99 }]);
+    expect(asked).toEqual([{ start: 0, end: 399 }]);
   });
 
   it('goes on from where a connection broke', async () => {
@@ -148,6 +191,33 @@ describe('gateway', () => {
     expect(lease.failure()).toBeUndefined();
     lease.close();
     expect((await fetch(lease.url)).status).toBe(404);
+  });
+
+  it.skipIf(process.platform !== 'linux')('fetches no more for a reader who does not read', async () => {
+    gateway = await startGateway({ randomToken: () => 'token' });
+    const totalBytes = 64 * CHUNK_BYTES;
+    let askedBytes = 0;
+    const source: InputSource = {
+      ...sourceOf(honest),
+      async open(range = { start: 0, end: totalBytes - 1 }) {
+        askedBytes += range.end + 1 - range.start;
+        const body = Readable.from([Buffer.alloc(range.end + 1 - range.start)], { objectMode: false });
+        return { ranged: true, totalBytes, etag: 'v1', etagIsWeak: false, contentType: undefined, body };
+      },
+    };
+    const lease = gateway.lease(readerOf(source, { totalBytes, chunkBytes: CHUNK_BYTES }));
+    const { hostname, port, pathname } = new URL(lease.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.write(`GET ${pathname} HTTP/1.1\r\nhost: ${hostname}\r\nconnection: close\r\nrange: bytes=0-\r\n\r\n`);
+    // Headers and a little more: what an mp4 reader takes before it seeks.
+    await once(socket, 'readable');
+    socket.read(1);
+    await sleep(LONG_AFTER_MS);
+    expect(askedBytes).toBe(2 * CHUNK_BYTES);
+    socket.resume();
+    await once(socket, 'close');
+    expect(askedBytes).toBe(totalBytes);
+    expect(lease.failure()).toBeUndefined();
   });
 
   it('remembers what went wrong upstream', async () => {

@@ -15,7 +15,7 @@ const text = fc.string({ unit: fc.constantFrom('a', 'b', '/', ' ', 'ä', '\uffee
 function fill(keys: readonly string[]): void {
   scratch.database.run('DELETE FROM objects');
   for (const key of keys) {
-    scratch.database.run("INSERT INTO objects VALUES ('videos', ?, 'p', ?, 1, 'e', 0, '{}', '{}', 'null')", key, key);
+    scratch.database.run("INSERT INTO objects VALUES ('videos', ?, 'p', ?, 1, 'e', 0, '{}', '{}', 'null', 1)", key, key);
   }
 }
 
@@ -72,7 +72,7 @@ test('a page of a hundred thousand keys reads no more than it gives', () => {
   scratch.database.transaction(() => {
     for (let index = 0; index < 100_000; index += 1) {
       const key = `pipelines/job-${String(index % 50).padStart(2, '0')}/stage/${index}`;
-      scratch.database.run("INSERT INTO objects VALUES ('videos', ?, 'p', ?, 1, 'e', 0, '{}', '{}', 'null')", key, key);
+      scratch.database.run("INSERT INTO objects VALUES ('videos', ?, 'p', ?, 1, 'e', 0, '{}', '{}', 'null', 1)", key, key);
     }
   });
   const query = { bucket: 'videos', prefix: 'pipelines/', delimiter: '/', after: '', skipBelow: false, maxKeys: 1000 };
