@@ -96,6 +96,9 @@ export const Stage = z
     }),
     items_per_run: wholeNumberBetween(1, 1000).default(1).describe('How many items one run may carry.'),
     max_attempts: wholeNumberBetween(1, 12).default(3).describe('How often an item may fail.'),
+    retry_delay_sec: numberBetween(0, 3600, 'seconds')
+      .default(10)
+      .describe('How long after a failure an item is tried again; twice as long after every further one, up to an hour.'),
     execution_timeout_sec: numberBetween(5, SEVEN_DAYS_SEC, 'seconds').default(600).describe("RunPod's executionTimeout."),
     ttl_sec: numberBetween(10, SEVEN_DAYS_SEC, 'seconds')
       .default(86_400)

@@ -18,11 +18,23 @@ export const Run = z.object({
 });
 export type Run = z.infer<typeof Run>;
 
-/** `waiting/<job>/…`: the job was held back. */
+/** `retries/…`: forget the failures up to this attempt. */
+export const Retry = z.object({ version: z.literal(1), asked_at: Timestamp });
+export type Retry = z.infer<typeof Retry>;
+
+/** `slots/…`: one of the runs that an endpoint may have in flight. */
+export const Slot = z.object({
+  version: z.literal(1),
+  attempts: z.array(z.object({ stage: z.string(), item: z.string(), fingerprint: z.string(), attempt: z.int().min(1) })).min(1),
+});
+export type Slot = z.infer<typeof Slot>;
+
+/** `waiting/<job>/…`: the job is to be looked at again; its name says when, and whether it is held back until then. */
 export const WaitingNote = z.object({
   version: z.literal(1),
   job: z.string(),
   reason: z.string(),
-  not_before: Timestamp,
+  /** For a slot: since when. */
+  at: Timestamp,
 });
 export type WaitingNote = z.infer<typeof WaitingNote>;

@@ -1,12 +1,14 @@
 /** One run from claims to its record: the only place where attempts are claimed and RunPod is asked to work. */
-import { asMillraceError, type MillraceError, withoutSecrets } from '../errors.ts';
+import { asMillraceError, type MillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Claim, Run, WaitingNote } from '../manifests/state.ts';
+import type { Claim, Run } from '../manifests/state.ts';
 import type { Dispatcher, DispatchOutcome } from './dispatcher.ts';
 import { inParallel } from './parallel.ts';
 import { type PayloadSource, runInput, ttlOf } from './payload.ts';
 import type { PlannedDispatch } from './plan-types.ts';
 import { hasResult, resultError, writeResult } from './results.ts';
+import { DEFAULT_ENDPOINT } from './slots.ts';
+import { writeNote } from './waiting.ts';
 
 export interface RunDispatcher extends PayloadSource {
   readonly dispatcher: Dispatcher;
@@ -27,8 +29,6 @@ export type RunOutcome =
   | { readonly kind: 'failed' };
 
 const STATE_WRITES_AT_ONCE = 8;
-
-export const DEFAULT_ENDPOINT = 'default';
 
 /** Carries out part of a plan: `items` are of one stage, at most as many as one run of it may carry. */
 export async function dispatchRun(
@@ -55,7 +55,7 @@ export async function dispatchRun(
         'RunPod did not answer; the sweep will find out, and the rest of the job is held back',
       );
       // Without the note nobody would take up the rest: an unanswered call leaves nothing that makes an event.
-      await holdBack(source, job, source.now() + FIRST_HOLD_MS, `${outcome.error.code}: ${outcome.error.message}`);
+      await writeNote(source, job, source.now() + FIRST_HOLD_MS, `${outcome.error.code}: ${outcome.error.message}`);
       return { kind: 'uncertain' };
     case 'refused':
       return refuse(source, job, won, outcome);
@@ -152,19 +152,9 @@ async function refuse(
   const askedMs = Math.min(MAX_ASKED_HOLD_MS, retryAfterMs ?? 0);
   const notBeforeMs = nowMs + Math.max(askedMs, Math.min(MAX_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(refusals, 10)));
   log.warn({ error, heldSeconds: Math.round((notBeforeMs - nowMs) / 1000) }, 'RunPod refused; the job is held back');
-  await holdBack(source, job, notBeforeMs, `${error.code}: ${error.message}`);
+  await writeNote(source, job, notBeforeMs, `${error.code}: ${error.message}`);
   await writeAll(source, job, items, 'refused', error);
   return { kind: 'refused', notBeforeMs };
-}
-
-async function holdBack(
-  { store, layout, randomId }: RunDispatcher,
-  job: string,
-  notBeforeMs: number,
-  reason: string,
-): Promise<void> {
-  const note: WaitingNote = { version: 1, job, reason: withoutSecrets(reason), not_before: new Date(notBeforeMs).toISOString() };
-  await store.put(layout.waitingKey(job, notBeforeMs, randomId()), JSON.stringify(note), { contentType: 'application/json' });
 }
 
 async function writeAll(

@@ -28,10 +28,25 @@ export type RunStatus =
   /** 404: forgotten (30 minutes), expired, or never there. */
   | { readonly kind: 'unknown' };
 
+/** What RunPod says of an endpoint as a whole. */
+export interface EndpointHealth {
+  readonly jobs: { readonly inProgress: number; readonly inQueue: number };
+  readonly workers: {
+    readonly idle: number;
+    readonly initializing: number;
+    readonly ready: number;
+    readonly running: number;
+    readonly throttled: number;
+    readonly unhealthy: number;
+  };
+}
+
 export interface Dispatcher {
   run(request: RunRequest, signal?: AbortSignal): Promise<DispatchOutcome>;
   /** Throws RUN_REFUSED where RunPod cannot be asked now. */
   status(endpoint: string, runId: string, signal?: AbortSignal): Promise<RunStatus>;
   /** Cancelling what has ended or is unknown is no error. Throws RUN_REFUSED where RunPod cannot be asked now. */
   cancel(endpoint: string, runId: string, signal?: AbortSignal): Promise<void>;
+  /** Throws RUN_REFUSED where RunPod cannot be asked now. */
+  health(endpoint: string, signal?: AbortSignal): Promise<EndpointHealth>;
 }

@@ -12,8 +12,11 @@ export type ItemState =
   | { readonly kind: 'landed'; readonly attempt: number }
   | { readonly kind: 'running'; readonly attempt: number }
   | { readonly kind: 'dispatch'; readonly attempt: number; readonly why: string }
+  /** It failed, and may be tried again then. */
+  | { readonly kind: 'retrying'; readonly attempt: number; readonly why: string; readonly notBeforeMs: number }
   | { readonly kind: 'failed'; readonly attempt: number; readonly why: string }
-  | { readonly kind: 'removed' }
+  /** `attempt`: the last one that succeeded. */
+  | { readonly kind: 'removed'; readonly attempt: number }
   | { readonly kind: 'needs-mark'; readonly version: ObjectInfo }
   | { readonly kind: 'needs-failure'; readonly attempt: number };
 
@@ -24,6 +27,9 @@ export interface ItemFacts {
   readonly output: ObjectInfo | undefined;
   readonly history: ItemHistory;
   readonly maxAttempts: number;
+  /** Before the second attempt; twice as long before every further one. */
+  readonly retryDelayMs: number;
+  readonly nowMs: number;
   /** False for another program's endpoint, whose outputs carry no mark. */
   readonly marksOutputs: boolean;
   readonly facts: Facts;
@@ -34,8 +40,9 @@ export function itemState(item: ItemFacts): ItemState {
   if (item.output !== undefined) {
     const settled = item.marksOutputs ? markedOutput(item.output, item, wanted) : unmarkedOutput(item.output, item, wanted);
     if (settled !== 'outdated') return settled;
-  } else if (wanted.succeeded.some(({ attempt }) => attempt > wanted.retryMark)) {
-    return { kind: 'removed' };
+  } else {
+    const succeeded = Math.max(0, ...wanted.succeeded.map(({ attempt }) => attempt));
+    if (succeeded > wanted.retryMark) return { kind: 'removed', attempt: succeeded };
   }
   const open = wanted.open.at(-1);
   if (open !== undefined) return { kind: 'running', attempt: open.attempt };
@@ -46,6 +53,8 @@ interface WantedAttempts {
   readonly succeeded: readonly { readonly attempt: number; readonly lastModifiedMs: number }[];
   /** Attempts with a failed result, in order. */
   readonly failed: readonly number[];
+  /** When the last of them was written; 0 without one. */
+  readonly lastFailedMs: number;
   /** Claims without a result. */
   readonly open: readonly SeenClaim[];
   /** Failures up to this attempt are forgotten; 0 without a mark. */
@@ -61,11 +70,13 @@ function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
   const claims = history.claims.filter(ofWanted);
   const retryMark = Math.max(0, ...history.retries.filter(ofWanted).map(({ attempt }) => attempt));
   const known = [...claims, ...history.runs.filter(ofWanted), ...results];
-  const failed = new Set(results.filter(({ status }) => status === 'failed').map(({ attempt }) => attempt));
+  const failures = results.filter(({ status, attempt }) => status === 'failed' && attempt > retryMark);
+  const failed = new Set(failures.map(({ attempt }) => attempt));
   const accepted = new Set(results.filter(({ status }) => status !== 'refused').map(({ attempt }) => attempt));
   return {
     succeeded: results.filter(({ status }) => status === 'succeeded'),
-    failed: [...failed].filter((attempt) => attempt > retryMark).sort((a, b) => a - b),
+    failed: [...failed].sort((a, b) => a - b),
+    lastFailedMs: Math.max(0, ...failures.map(({ lastModifiedMs }) => lastModifiedMs)),
     open: claims
       .filter(({ attempt }) => !results.some((result) => result.attempt === attempt))
       .sort((a, b) => a.attempt - b.attempt),
@@ -108,7 +119,8 @@ function otherFingerprintKnown({ history, fingerprint }: ItemFacts): boolean {
 function nextAttempt(item: ItemFacts, wanted: WantedAttempts): ItemState {
   const attempt = wanted.highest + 1;
   const lastFailed = wanted.failed.at(-1);
-  if (lastFailed !== undefined && wanted.succeeded.length === 0) {
+  const hasSucceeded = wanted.succeeded.some((seen) => seen.attempt > wanted.retryMark);
+  if (lastFailed !== undefined && !hasSucceeded) {
     const failure = item.facts.failures.get(attemptId({ ...item, attempt: lastFailed }));
     if (failure === undefined) return { kind: 'needs-failure', attempt: lastFailed };
     const why = `${failure.code}: ${failure.message}`;
@@ -117,6 +129,8 @@ function nextAttempt(item: ItemFacts, wanted: WantedAttempts): ItemState {
       return { kind: 'failed', attempt: lastFailed, why: `failed ${wanted.failed.length} times, at last with ${why}` };
     }
     if (wanted.spent < MAX_ATTEMPTS_OF_ANY_KIND) {
+      const notBeforeMs = wanted.lastFailedMs + retryDelayMs(item, wanted.failed.length);
+      if (notBeforeMs > item.nowMs) return { kind: 'retrying', attempt, why, notBeforeMs };
       return { kind: 'dispatch', attempt, why: `attempt ${lastFailed} failed with ${why}` };
     }
   }
@@ -124,6 +138,13 @@ function nextAttempt(item: ItemFacts, wanted: WantedAttempts): ItemState {
     return { kind: 'failed', attempt: wanted.highest, why: `ATTEMPTS_EXHAUSTED: ${wanted.spent} attempts left no valid output` };
   }
   return { kind: 'dispatch', attempt, why: reasonToRun(item, wanted) };
+}
+
+/** However often an item has failed, and whatever its stage says. */
+const MAX_RETRY_DELAY_MS = 60 * 60_000;
+
+function retryDelayMs({ retryDelayMs: firstMs }: ItemFacts, failures: number): number {
+  return Math.min(MAX_RETRY_DELAY_MS, firstMs * 2 ** (failures - 1));
 }
 
 function reasonToRun(item: ItemFacts, wanted: WantedAttempts): string {

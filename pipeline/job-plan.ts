@@ -7,7 +7,7 @@ import type { FactStore, FetchedFacts } from './facts.ts';
 import { createGraph, type Graph } from './graph.ts';
 import { openAttempts, plan as planGraph } from './plan.ts';
 import { addProblem, createContext, documentOf } from './plan-context.ts';
-import { addManifestProblem } from './plan-manifest.ts';
+import { addManifestProblem, findWebhooks } from './plan-manifest.ts';
 import { needsNothing, type Plan, type PlanSettings } from './plan-types.ts';
 import type { Facts, Snapshot } from './snapshot.ts';
 import { type ListingSource, takeListing } from './take-listing.ts';
@@ -79,15 +79,16 @@ export function planSnapshot(
 function chooseGraph(graph: Graph, snapshot: Snapshot, settings: PlanSettings): Graph | Omit<PlannedJob, 'snapshot'> {
   const own = snapshot.objects.get('pipeline.json');
   if (own === undefined) return graph;
-  const context = createContext(snapshot, settings);
+  const context = createContext(snapshot, settings, 0);
   const stop = (): Omit<PlannedJob, 'snapshot'> => {
+    const webhooks = findWebhooks(context);
     const needs = { documents: [...context.documents.values()], marks: [], failures: [] };
     const isCancelled = snapshot.objects.has('cancel.json');
     const cancel = isCancelled ? openAttempts(snapshot) : [];
     const stopped = isCancelled ? 'cancelled' : null;
-    const nothing = { stages: [], dispatch: [], landed: [] };
+    const nothing = { stages: [], dispatch: [], landed: [], retryAtMs: null };
     return {
-      plan: { job: snapshot.job, ...nothing, cancel, problems: context.problems, needs, stopped },
+      plan: { job: snapshot.job, ...nothing, cancel, problems: context.problems, webhooks, needs, stopped },
       graph: { name: '', stages: [] },
     };
   };

@@ -14,6 +14,7 @@ const NO_ITEMS: Readonly<Record<ItemPhase, number>> = {
   running: 0,
   dispatch: 0,
   held: 0,
+  retrying: 0,
   waiting: 0,
   failed: 0,
   removed: 0,
@@ -33,7 +34,7 @@ export function jobState({ stages, stopped, problems }: Plan): JobState {
   const on = stages.filter(({ phase }) => phase !== 'off');
   const counts = on.map(countItems);
   const some = (...phases: ItemPhase[]) => counts.some((count) => phases.some((phase) => count[phase] > 0));
-  if (some('running', 'dispatch', 'unknown')) return 'working';
+  if (some('running', 'dispatch', 'retrying', 'unknown')) return 'working';
   if (stopped === 'held' && some('held')) return 'held';
   if (some('failed') || problems.length > 0 || on.some(({ phase }) => phase === 'blocked')) return 'failed';
   if (some('waiting', 'external') || on.some(({ phase }) => phase === 'waiting')) return 'waiting';

@@ -1,6 +1,7 @@
 /** Where everything lies in the bucket: keys made from names, and names read back from keys. */
 import { isJobKey, JOB_ID_PATTERN } from '../manifests/job-key.ts';
 import type { ResultStatus } from '../manifests/result.ts';
+import { WEBHOOK_OUTCOMES, type WebhookOutcome } from '../manifests/webhook-event.ts';
 
 export interface LayoutSettings {
   /** The notified prefix, without a slash at its end: `pipelines`. */
@@ -21,6 +22,12 @@ export interface AttemptName {
 
 export type StateKind = 'claims' | 'runs' | 'retries';
 
+/**
+ * `hold`: nothing of the job is dispatched before the time. `retry`: an item may be tried again from then on. A slot note says since
+ * when the job has waited for a slot of an endpoint.
+ */
+export type WaitingKind = 'hold' | 'retry' | { readonly slotOf: string };
+
 export interface Layout {
   readonly pipelinesPrefix: string;
   readonly statePrefix: string;
@@ -34,10 +41,22 @@ export interface Layout {
   /** All results of one attempt, whatever their status, start with this. */
   resultPrefix(job: string, name: AttemptName): string;
   problemKey(job: string, problem: string): string;
+  /** How one attempt to send a webhook went. */
+  webhookKey(job: string, name: WebhookName, outcome: WebhookOutcome): string;
+  /** Whoever creates it makes that attempt. */
+  webhookClaimKey(job: string, name: WebhookName): string;
+  webhookClaimPrefix(job: string): string;
   stateKey(kind: StateKind, job: string, name: AttemptName): string;
   statePrefixOf(kind: StateKind | 'waiting', job: string): string;
-  waitingKey(job: string, notBeforeMs: number, random: string): string;
+  /** `random` keeps notes of one job apart; hex or digits. */
+  waitingKey(job: string, atMs: number, random: string, kind?: WaitingKind): string;
+  /** One slot of an endpoint's ceiling, named after the first attempt that its run carries. */
+  slotKey(endpoint: string, job: string, name: AttemptName, random: string): string;
+  readonly slotPrefix: string;
   sweepKey(minute: number): string;
+  /** One audit, by the beginning of its interval; `done` once every job that it found has been looked at. */
+  auditKey(startMs: number, done?: 'done'): string;
+  readonly auditPrefix: string;
   /** Where consumers prove at start that conditional creation works. */
   readonly proofPrefix: string;
 }
@@ -66,20 +85,47 @@ export function createLayout({ pipelinesPrefix, statePrefix }: LayoutSettings = 
     resultKey: (job, name, status) => `${jobFolder(job)}results/${attemptPath(name)}.${status}.json`,
     resultPrefix: (job, name) => `${jobFolder(job)}results/${attemptPath(name)}.`,
     problemKey: (job, problem) => `${jobFolder(job)}problems/${problem}.json`,
+    webhookKey: (job, { id, attempt }, outcome) => `${jobFolder(job)}${WEBHOOKS}${id}.${attempt}.${outcome}.json`,
+    webhookClaimKey: (job, { id, attempt }) => `${statePrefix}/${WEBHOOKS}${job}/${id}.${attempt}`,
+    webhookClaimPrefix: (job) => `${statePrefix}/${WEBHOOKS}${job}/`,
     stateKey: (kind, job, name) => `${statePrefix}/${kind}/${job}/${attemptPath(name)}`,
     statePrefixOf: (kind, job) => `${statePrefix}/${kind}/${job}/`,
-    waitingKey: (job, notBeforeMs, random) =>
-      `${statePrefix}/waiting/${job}/${String(Math.max(0, Math.ceil(notBeforeMs))).padStart(TIME_DIGITS, '0')}-${random}`,
+    waitingKey: (job, atMs, random, kind = 'hold') =>
+      `${statePrefix}/waiting/${job}/${timeText(atMs)}-${kind === 'hold' ? '' : kind === 'retry' ? 'retry.' : `slot.${kind.slotOf}.`}${random}`,
+    slotPrefix: `${statePrefix}/slots/`,
+    slotKey: (endpoint, job, name, random) => `${statePrefix}/slots/${endpoint}/${job}/${attemptPath(name)}.${random}`,
+    auditPrefix: `${statePrefix}/audits/`,
+    auditKey: (startMs, done) => `${statePrefix}/audits/${timeText(startMs)}${done === undefined ? '' : '.done'}`,
     sweepKey: (minute) => `${statePrefix}/sweeps/${minute}`,
   };
 }
 
-/** Enough for milliseconds until the year 5138, so that notes sort by time. */
+export const WEBHOOKS = 'webhooks/';
+
+/** One attempt to send one webhook. */
+export interface WebhookName {
+  readonly id: string;
+  readonly attempt: number;
+}
+
+const WEBHOOK_NAME = new RegExp(`^([0-9a-f]+)\\.([0-9]+)(?:\\.(${WEBHOOK_OUTCOMES.join('|')})\\.json)?$`);
+
+/** Reads `<id>.<attempt>`, a claim, or `<id>.<attempt>.<outcome>.json`; `null` for anything else that lies there. */
+export function parseWebhookName(name: string): (WebhookName & { readonly outcome: WebhookOutcome | null }) | null {
+  const [, id, attempt, outcome] = WEBHOOK_NAME.exec(name) ?? [];
+  return id === undefined ? null : { id, attempt: Number(attempt), outcome: (outcome as WebhookOutcome | undefined) ?? null };
+}
+
+/** Enough for milliseconds until the year 5138, so that names sort by time. */
 const TIME_DIGITS = 14;
+
+const timeText = (atMs: number): string => String(Math.max(0, Math.ceil(atMs))).padStart(TIME_DIGITS, '0');
 
 const ATTEMPT_PATH = /^([a-z][a-z0-9-]*)\/([0-9]+)\/([0-9a-f]+)\.([0-9]+)$/;
 const RESULT_PATH = /^([a-z][a-z0-9-]*)\/([0-9]+)\/([0-9a-f]+)\.([0-9]+)\.(succeeded|failed|cancelled|refused)\.json$/;
-const WAITING_NAME = /^([0-9]{14})-/;
+const WAITING_NAME = /^([0-9]{14})-(?:(retry)\.|slot\.([A-Za-z0-9][\w-]*)\.)?[0-9a-z]+$/;
+const SLOT_PATH = /^([A-Za-z0-9][\w-]*)\/([^/]+)\/(.+)\.[0-9a-z]+$/;
+const AUDIT_NAME = /^([0-9]{14})(\.done)?$/;
 
 /** Reads `<stage>/<item>/<fingerprint>.<attempt>`; `null` for anything else that lies there. */
 export function parseAttemptPath(path: string): AttemptName | null {
@@ -95,8 +141,35 @@ export function parseResultPath(path: string): (AttemptName & { readonly status:
   return { stage, item, fingerprint, attempt: Number(attempt), status: status as ResultStatus };
 }
 
-/** When a waiting note lets its job go on, in milliseconds since 1970, read from the note's name. */
-export function parseWaitingName(name: string): number | null {
-  const time = WAITING_NAME.exec(name)?.[1];
-  return time === undefined ? null : Number(time);
+export interface WaitingName {
+  /** Not before when; for a slot since when. Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly kind: WaitingKind;
+}
+
+/** What a waiting note's name says; `null` for anything else that lies there. */
+export function parseWaitingName(name: string): WaitingName | null {
+  const [, time, retry, endpoint] = WAITING_NAME.exec(name) ?? [];
+  if (time === undefined) return null;
+  return { atMs: Number(time), kind: endpoint !== undefined ? { slotOf: endpoint } : retry === undefined ? 'hold' : 'retry' };
+}
+
+export interface SlotName {
+  readonly endpoint: string;
+  readonly job: string;
+  /** The first attempt that the slot's run carries. */
+  readonly name: AttemptName;
+}
+
+/** Reads `<endpoint>/<job>/<stage>/<item>/<fingerprint>.<attempt>.<random>`. */
+export function parseSlotPath(path: string): SlotName | null {
+  const [, endpoint, job, attemptPath] = SLOT_PATH.exec(path) ?? [];
+  const name = parseAttemptPath(attemptPath ?? '');
+  return endpoint === undefined || job === undefined || name === null ? null : { endpoint, job, name };
+}
+
+/** Reads `<beginning of the interval>` or `<beginning of the interval>.done`. */
+export function parseAuditName(name: string): { readonly startMs: number; readonly done: boolean } | null {
+  const [, time, done] = AUDIT_NAME.exec(name) ?? [];
+  return time === undefined ? null : { startMs: Number(time), done: done !== undefined };
 }

@@ -32,9 +32,16 @@ export interface PlanContext {
   readonly marks: Map<string, ObjectInfo>;
   readonly failures: AttemptName[];
   readonly landed: LandedAttempt[];
+  readonly nowMs: number;
+  readonly retryTimesMs: number[];
 }
 
-export function createContext(snapshot: Snapshot, settings: PlanSettings, stages: readonly GraphStage[] = []): PlanContext {
+export function createContext(
+  snapshot: Snapshot,
+  settings: PlanSettings,
+  nowMs: number,
+  stages: readonly GraphStage[] = [],
+): PlanContext {
   return {
     snapshot,
     settings,
@@ -46,6 +53,8 @@ export function createContext(snapshot: Snapshot, settings: PlanSettings, stages
     marks: new Map(),
     failures: [],
     landed: [],
+    nowMs,
+    retryTimesMs: [],
   };
 }
 

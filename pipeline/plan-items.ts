@@ -75,7 +75,7 @@ function keyFault(
   otherStage: string | undefined,
 ): string | null {
   if (!isJobKey(key)) return "a key inside the job's folder";
-  if (isReservedKey(key)) return 'a key outside results/ and problems/, which Millrace writes itself';
+  if (isReservedKey(key)) return 'a key outside results/, problems/ and webhooks/, which Millrace writes itself';
   if (forbidden.has(key)) return 'a key that is not one of the manifests that control this job';
   if (own.has(key)) return 'a key that no other item of the stage writes';
   return otherStage === undefined ? null : `a key that ${otherStage} does not write`;
@@ -157,6 +157,8 @@ function planItem(context: PlanContext, source: ItemSource, shared: SharedByItem
     output,
     history,
     maxAttempts: stage.max_attempts,
+    retryDelayMs: stage.retry_delay_sec * 1000,
+    nowMs: context.nowMs,
     marksOutputs: stage.task !== undefined,
     facts: snapshot.facts,
   });
@@ -176,6 +178,7 @@ function noteNeeds(context: PlanContext, state: ItemState, name: Omit<LandedAtte
   if (state.kind === 'needs-mark') context.marks.set(state.version.key, state.version);
   if (state.kind === 'needs-failure') context.failures.push({ ...name, attempt: state.attempt });
   if (state.kind === 'landed') context.landed.push({ ...name, attempt: state.attempt });
+  if (state.kind === 'retrying') context.retryTimesMs.push(state.notBeforeMs);
 }
 
 function phaseOf(state: ItemState): { phase: ItemPhase; why: string; attempt: number } {
@@ -189,8 +192,14 @@ function phaseOf(state: ItemState): { phase: ItemPhase; why: string; attempt: nu
     case 'dispatch':
     case 'failed':
       return { phase: state.kind, why: state.why, attempt: state.attempt };
+    case 'retrying':
+      return {
+        phase: 'retrying',
+        why: `${state.why}; again at ${new Date(state.notBeforeMs).toISOString()}`,
+        attempt: state.attempt,
+      };
     case 'removed':
-      return { phase: 'removed', why: 'its output was made and is gone; retry makes it again', attempt: 0 };
+      return { phase: 'removed', why: 'its output was made and is gone; retry makes it again', attempt: state.attempt };
     default:
       return { phase: 'unknown', why: 'more must be read to tell', attempt: 0 };
   }

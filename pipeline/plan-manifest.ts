@@ -5,6 +5,7 @@ import type { FieldError } from '../manifests/field-errors.ts';
 import { type Parsed, parseValue } from '../manifests/parse.ts';
 import type { StageManifest } from '../manifests/pipeline.ts';
 import { type ManifestLimits, parseManifestValue } from '../manifests/stage-manifests.ts';
+import { Webhooks } from '../manifests/webhooks.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { Graph, GraphStage } from './graph.ts';
 import { addProblem, documentOf, type PlanContext } from './plan-context.ts';
@@ -71,6 +72,24 @@ export function checkCancel(context: PlanContext): void {
   if (!parsed.ok) addManifestProblem(context, object, parsed.code, parsed.errors);
 }
 
+/** Whom the job wants told of its ends. A webhooks.json that is wrong stops nothing but what it asks for. */
+export function findWebhooks(context: PlanContext): Webhooks | null {
+  const object = context.snapshot.objects.get('webhooks.json');
+  if (object === undefined) return null;
+  if (!context.settings.jobWebhooks) {
+    addProblem(context, 'WEBHOOKS_DISABLED', [object], 'webhooks.json: this deployment tells no receivers that jobs name.', {
+      fix: 'Delete webhooks.json, or ask the operator to set MILLRACE_JOB_WEBHOOKS=true.',
+    });
+    return null;
+  }
+  const document = documentOf(context, object);
+  if (document === null) return null;
+  const parsed = document.ok ? parseValue(Webhooks, document.value) : document;
+  if (parsed.ok) return parsed.value;
+  addManifestProblem(context, object, parsed.code, parsed.errors);
+  return null;
+}
+
 /** At most this many are named: an unpacked archive full of them is one mistake. */
 const MAX_MISPLACED = 20;
 
@@ -79,6 +98,7 @@ export function findMisplaced(context: PlanContext, graph: Graph): void {
   const places = new Map<string, string[]>([
     ['pipeline.json', ['pipeline.json']],
     ['cancel.json', ['cancel.json']],
+    ['webhooks.json', ['webhooks.json']],
   ]);
   const readAsInput = new Set<string>();
   for (const stage of graph.stages) {

@@ -1,6 +1,7 @@
 /** What `plan` answers. Plain data: printing it is `millrace plan`, carrying it out is `reconcile`. */
 import type { ErrorCode } from '../errors.ts';
 import type { FieldError } from '../manifests/field-errors.ts';
+import type { Webhooks } from '../manifests/webhooks.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { GraphStage } from './graph.ts';
 import type { AttemptName } from './layout.ts';
@@ -12,6 +13,8 @@ export interface PlanSettings {
   readonly maxManifestBytes: number;
   /** May a job bring its own pipeline.json? */
   readonly jobPipelines: boolean;
+  /** May a job bring its own webhooks.json? */
+  readonly jobWebhooks: boolean;
   /** Endpoints that a stage may name. */
   readonly endpoints: readonly string[];
   /** `s3://other-bucket/` or `s3://bucket/prefix/`: what a manifest may name beside its own job's folder. */
@@ -31,6 +34,7 @@ export type ItemPhase =
   | 'running'
   | 'dispatch'
   | 'held'
+  | 'retrying'
   | 'waiting'
   | 'failed'
   | 'removed'
@@ -113,10 +117,14 @@ export interface Plan {
   /** Attempts of other programs' endpoints whose output is there: their succeeded results are still to be written. */
   readonly landed: readonly LandedAttempt[];
   readonly problems: readonly PlannedProblem[];
+  /** The job's own webhooks.json; `null` where there is none that may be used. */
+  readonly webhooks: Webhooks | null;
   /** Where this is not empty the plan is a partial one: fetch these facts and plan again. */
   readonly needs: Needs;
   /** Why nothing is dispatched at all: cancelled, or held back until a time. */
   readonly stopped: 'cancelled' | 'held' | null;
+  /** When the first item that has failed may be tried again, in milliseconds since 1970. */
+  readonly retryAtMs: number | null;
 }
 
 export const needsNothing = ({ documents, marks, failures }: Needs): boolean =>

@@ -9,14 +9,14 @@ import type { AttemptName } from './layout.ts';
 import { addProblem, createContext, documentOf, type PlanContext } from './plan-context.ts';
 import { type ResolvedInputs, resolveInputs } from './plan-inputs.ts';
 import { type ItemProblem, type ItemSource, outputKeys, planExternalItems, planItems } from './plan-items.ts';
-import { addManifestProblem, checkCancel, findManifest, findMisplaced } from './plan-manifest.ts';
+import { addManifestProblem, checkCancel, findManifest, findMisplaced, findWebhooks } from './plan-manifest.ts';
 import type { Plan, PlannedDispatch, PlannedItem, PlannedStage, PlanSettings, StagePhase } from './plan-types.ts';
 import { lookUp, wholeReference } from './references.ts';
 import { attemptId, type Snapshot } from './snapshot.ts';
 
-/** `nowMs` is only compared with the time until which the job is held back. */
+/** `nowMs` is only compared with times until which the job, or an item that has failed, is held back. */
 export function plan(graph: Graph, snapshot: Snapshot, settings: PlanSettings, nowMs: number): Plan {
-  const context = createContext(snapshot, settings, graph.stages);
+  const context = createContext(snapshot, settings, nowMs, graph.stages);
   const dispatch: PlannedDispatch[] = [];
   for (const stage of graph.stages) {
     const planned = planStage(context, stage);
@@ -25,6 +25,7 @@ export function plan(graph: Graph, snapshot: Snapshot, settings: PlanSettings, n
   }
   findMisplaced(context, graph);
   checkCancel(context);
+  const webhooks = findWebhooks(context);
   const needs = { documents: [...context.documents.values()], marks: [...context.marks.values()], failures: context.failures };
   const stages = [...context.planned.values()];
   const stopped: Plan['stopped'] = snapshot.objects.has('cancel.json')
@@ -32,7 +33,8 @@ export function plan(graph: Graph, snapshot: Snapshot, settings: PlanSettings, n
     : snapshot.heldUntilMs > nowMs
       ? 'held'
       : null;
-  const common = { job: snapshot.job, problems: context.problems, landed: context.landed, needs, stopped };
+  const retryAtMs = context.retryTimesMs.length === 0 || stopped === 'cancelled' ? null : context.retryTimesMs.reduce(earlier);
+  const common = { job: snapshot.job, problems: context.problems, webhooks, landed: context.landed, needs, stopped, retryAtMs };
   if (stopped === 'cancelled') {
     // An attempt whose output is there has ended well, whatever came after.
     const landed = new Set(context.landed.map(attemptId));
@@ -43,6 +45,8 @@ export function plan(graph: Graph, snapshot: Snapshot, settings: PlanSettings, n
   if (stopped === 'held') return { ...common, stages: stages.map(held), dispatch: [], cancel };
   return { ...common, stages, dispatch, cancel };
 }
+
+const earlier = (a: number, b: number): number => Math.min(a, b);
 
 interface StagePlan {
   readonly stage: PlannedStage;

@@ -9,15 +9,23 @@ import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { Plan, PlannedDispatch, PlannedProblem } from './plan-types.ts';
 import { writeResult } from './results.ts';
-import { attemptId } from './snapshot.ts';
+import { giveBack, listSlots, listWaiters, releaseSlots, type SlotSource, type SlottedRun, takeSlots } from './slots.ts';
+import { attemptId, type Snapshot } from './snapshot.ts';
+import { writeNote } from './waiting.ts';
+import type { WebhookTeller } from './webhook-attempt.ts';
+import { tellEnds, unsignable } from './webhooks.ts';
 
-export interface Reconciler extends JobPlanner, RunDispatcher {}
+export interface Reconciler extends JobPlanner, RunDispatcher, SlotSource, WebhookTeller {}
 
 export interface ReconcileReport {
   readonly job: string;
   readonly dispatched: number;
   readonly cancelled: number;
   readonly problems: number;
+  /** Other jobs that should be looked at now, because slots became free that they wait for. The sweep does it where nobody does. */
+  readonly wake: readonly string[];
+  /** When an item or a webhook that has failed may be tried again, in milliseconds since 1970. The sweep sees to it where nobody does. */
+  readonly retryAtMs: number | null;
   /** What the plan said, before it was carried out. */
   readonly plan: Plan;
 }
@@ -32,15 +40,78 @@ const CANCELS_AT_ONCE = 4;
 export async function reconcile(source: Reconciler, job: string, signal?: AbortSignal): Promise<ReconcileReport> {
   const planned = await planJob(source, job, signal);
   const { plan } = planned;
-  const problems = plan.problems.filter(({ known }) => !known);
+  const problems = [...plan.problems, ...unsignable(source, planned)].filter(({ known }) => !known);
   for (const problem of problems) await writeProblem(source, job, problem);
   for (const landed of plan.landed) {
     const output = { output_uri: planned.snapshot.folderUri + landed.outputKey };
     await writeResult(source, job, landed, 'succeeded', source.now(), { output });
   }
   const cancelled = await cancelUnwanted(source, planned, signal);
-  const dispatched = await dispatchAll(source, job, plan.dispatch, signal);
-  return { job, dispatched, cancelled, problems: problems.length, plan };
+  if (plan.retryAtMs !== null && !isRetryNoted(planned.snapshot, plan.retryAtMs)) {
+    await writeNote(source, job, plan.retryAtMs, 'an item failed and is to be tried again', 'retry');
+  }
+  const { dispatched, wake } = await dispatchWithinCeiling(source, planned, signal);
+  // After everything else: a receiver may take its time.
+  const tellAtMs = await tellEnds(source, planned, signal);
+  if (tellAtMs !== null && !isRetryNoted(planned.snapshot, tellAtMs)) {
+    await writeNote(source, job, tellAtMs, 'a webhook is to be sent again', 'retry');
+  }
+  const timesMs = [plan.retryAtMs, tellAtMs].filter((time) => time !== null);
+  const retryAtMs = timesMs.length === 0 ? null : Math.min(...timesMs);
+  return { job, dispatched, cancelled, problems: problems.length, wake, retryAtMs, plan };
+}
+
+/** A note as late as this serves as well as one of its own: items that fail one after the other share it. */
+const RETRY_NOTE_SLACK_MS = 60_000;
+
+/** True where a note will have the job looked at again in time for what has failed, or nothing has. */
+export function isRetryNoted({ retryNotesMs }: Snapshot, retryAtMs: number | null): boolean {
+  // An earlier one will not do: it may be deleted by a sweep whose look at the job began before this failure.
+  return retryAtMs === null || retryNotesMs.some((noteMs) => noteMs >= retryAtMs && noteMs <= retryAtMs + RETRY_NOTE_SLACK_MS);
+}
+
+/** Takes slots for what may run now, dispatches it, and notes where the job has to wait for slots. */
+async function dispatchWithinCeiling(
+  source: Reconciler,
+  { plan, snapshot }: PlannedJob,
+  signal?: AbortSignal,
+): Promise<{ readonly dispatched: number; readonly wake: readonly string[] }> {
+  const { job, dispatch } = plan;
+  const runs = intoRuns(dispatch);
+  if (source.maxRunsInFlight === 0) {
+    return {
+      dispatched: await dispatchAll(
+        source,
+        job,
+        runs.map((items) => ({ items, slot: undefined })),
+        signal,
+      ),
+      wake: [],
+    };
+  }
+  const mayHoldSlots = [...snapshot.history.values()].some(({ claims }) => claims.length > 0);
+  if (runs.length === 0 && !mayHoldSlots) {
+    await forgetSlotNotes(source, snapshot, signal);
+    return { dispatched: 0, wake: [] };
+  }
+  const [slots, waiters] = await Promise.all([listSlots(source, undefined, signal), listWaiters(source, signal)]);
+  const released = await releaseSlots(source, snapshot, slots, signal);
+  const slotted = await takeSlots(source, job, runs, waiters, signal);
+  for (const endpoint of slotted.lacking) {
+    const since = waiters.find((waiter) => waiter.job === job && waiter.endpoint === endpoint)?.sinceMs ?? source.now();
+    await writeNote(source, job, since, `${source.maxRunsInFlight} runs of ${endpoint} are in flight`, { slotOf: endpoint });
+  }
+  // After the new ones: a job that waits is never without a note.
+  await forgetSlotNotes(source, snapshot, signal);
+  const dispatched = await dispatchAll(source, job, slotted.runs, signal);
+  const freed = released.map(({ endpoint }) => endpoint);
+  const next = waiters.filter((waiter) => waiter.job !== job && freed.includes(waiter.endpoint)).map((waiter) => waiter.job);
+  return { dispatched, wake: [...new Set(next)].slice(0, freed.length) };
+}
+
+/** Those that this reconcile had listed before it began to look at the rest. */
+async function forgetSlotNotes(source: Reconciler, { slotNotes }: Snapshot, signal?: AbortSignal): Promise<void> {
+  await inParallel(CANCELS_AT_ONCE, slotNotes, (key) => source.store.delete(key, signal));
 }
 
 async function writeProblem(
@@ -64,20 +135,16 @@ async function writeProblem(
   });
 }
 
-async function dispatchAll(
-  source: Reconciler,
-  job: string,
-  items: readonly PlannedDispatch[],
-  signal?: AbortSignal,
-): Promise<number> {
+async function dispatchAll(source: Reconciler, job: string, runs: readonly SlottedRun[], signal?: AbortSignal): Promise<number> {
   let dispatched = 0;
   // An endpoint that has refused one run, or left it unanswered, would do so with the next: the rest of the job waits with it.
   const refusing = new Set<string | undefined>();
-  await inParallel(RUNS_AT_ONCE, intoRuns(items), async (run) => {
-    const endpoint = run[0]?.graphStage.endpoint;
-    if (refusing.has(endpoint)) return;
+  await inParallel(RUNS_AT_ONCE, runs, async (run) => {
+    const endpoint = run.items[0]?.graphStage.endpoint;
+    if (refusing.has(endpoint)) return giveBack(source, run);
     signal?.throwIfAborted();
-    const outcome = await dispatchRun(source, job, run, signal);
+    const outcome = await dispatchRun(source, job, run.items, signal);
+    if (outcome.kind !== 'dispatched' && outcome.kind !== 'uncertain') await giveBack(source, run);
     if (outcome.kind === 'refused' || outcome.kind === 'uncertain') refusing.add(endpoint);
     if (outcome.kind === 'dispatched') dispatched += outcome.items;
   });

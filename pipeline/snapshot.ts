@@ -3,6 +3,7 @@ import type { Parsed } from '../manifests/parse.ts';
 import type { ResultError, ResultStatus } from '../manifests/result.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { AttemptName } from './layout.ts';
+import type { SeenWebhook } from './webhook-schedule.ts';
 
 export interface SeenAttempt {
   readonly fingerprint: string;
@@ -30,14 +31,20 @@ export interface Snapshot {
   readonly job: string;
   /** `s3://videos/pipelines/<job>/`: what a key inside the job is appended to to make its URI. */
   readonly folderUri: string;
-  /** By key relative to the job's folder; without `results/` and `problems/`. */
+  /** By key relative to the job's folder; without `results/`, `problems/` and `webhooks/`. */
   readonly objects: ReadonlyMap<string, ObjectInfo>;
   /** By `itemId`. */
   readonly history: ReadonlyMap<string, ItemHistory>;
   /** Names of the problem objects that are there: `<name>.<version>`. */
   readonly problems: ReadonlySet<string>;
-  /** The latest time that a waiting note names; 0 without one. */
+  /** How attempts to send webhooks went, by the webhook's id. */
+  readonly webhooks: ReadonlyMap<string, readonly SeenWebhook[]>;
+  /** The latest time until which a waiting note holds the job; 0 without one. */
   readonly heldUntilMs: number;
+  /** When the job is to be looked at again for items that may be tried again then, by the notes that are there. */
+  readonly retryNotesMs: readonly number[];
+  /** Keys of the notes that say that the job waits for a slot. */
+  readonly slotNotes: readonly string[];
   /** When the listing began. */
   readonly takenAtMs: number;
   readonly facts: Facts;

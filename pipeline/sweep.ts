@@ -3,20 +3,22 @@
  * waits, settles claims that have lost their run, and clears away claims whose result has been seen.
  */
 import type { Run } from '../manifests/state.ts';
+import { type Auditor, audit } from './audit.ts';
 import type { RunStatus } from './dispatcher.ts';
 import { MARK } from './facts.ts';
 import { type PlannedJob, planJob } from './job-plan.ts';
 import { type AttemptName, parseAttemptPath, parseWaitingName } from './layout.ts';
-import type { Plan, PlannedItem, PlannedStage } from './plan-types.ts';
-import { type Reconciler, readRun } from './reconcile.ts';
+import { inParallel } from './parallel.ts';
+import type { PlannedItem, PlannedStage } from './plan-types.ts';
+import { isRetryNoted, type Reconciler, readRun } from './reconcile.ts';
 import { hasResult, resultError, writeResult } from './results.ts';
 import { settle } from './settle-claim.ts';
+import { listSlots, listWaiters, releaseSlots, type TakenSlot } from './slots.ts';
 import type { Snapshot } from './snapshot.ts';
+import { StuckEndpoints } from './stuck-endpoints.ts';
+import { isUntold } from './webhooks.ts';
 
-export interface Sweeper extends Reconciler {
-  /** Has the job looked at again; resolves when a reconcile that began after the call has succeeded. */
-  readonly wake: (job: string) => Promise<void>;
-}
+export interface Sweeper extends Reconciler, Auditor {}
 
 export interface SweepReport {
   /** False where another consumer has this minute's sweep. */
@@ -24,6 +26,8 @@ export interface SweepReport {
   readonly woken: number;
   readonly settled: number;
   readonly cleared: number;
+  /** Jobs that the audit looked at; null where none was due. */
+  readonly audited: number | null;
 }
 
 const MINUTE_MS = 60_000;
@@ -31,43 +35,51 @@ const MINUTE_MS = 60_000;
 const SWEEPS_KEPT_MINUTES = 10;
 /** For a claim whose stage is no longer in the graph. */
 const DEFAULT_PATIENCE_SECONDS = 900;
+const JOBS_AT_ONCE = 8;
 
-const NOTHING: SweepReport = { swept: false, woken: 0, settled: 0, cleared: 0 };
+const NOTHING: SweepReport = { swept: false, woken: 0, settled: 0, cleared: 0, audited: null };
 
 /** One sweep. A job that cannot be swept is logged and left for the next one. */
 export async function sweep(source: Sweeper, signal?: AbortSignal): Promise<SweepReport> {
   const minute = Math.floor(source.now() / MINUTE_MS);
   if (!(await source.store.createIfAbsent(source.layout.sweepKey(minute), source.consumerId))) return NOTHING;
-  const woken = await wakeWaiting(source, signal);
+  const slots = source.maxRunsInFlight === 0 ? [] : await listSlots(source, undefined, signal);
+  const woken = (await wakeWaiting(source, signal)) + (await wakeForSlots(source, slots, signal));
+  const stuck = new StuckEndpoints(source);
   let settled = 0;
   let cleared = 0;
-  for (const job of await jobsWithClaims(source, signal)) {
+  const jobs = new Set([...(await jobsWithClaims(source, signal)), ...slots.map(({ job }) => job)]);
+  await inParallel(JOBS_AT_ONCE, [...jobs], async (job) => {
     signal?.throwIfAborted();
     try {
-      const swept = await sweepJob(source, job, signal);
+      const swept = await sweepJob(source, job, slots, stuck, signal);
       settled += swept.settled;
       cleared += swept.cleared;
     } catch (error) {
+      signal?.throwIfAborted();
       source.log.error({ job, error }, 'a job could not be swept');
     }
-  }
+  });
+  await stuck.report(signal);
   await clearOldSweeps(source, minute, signal);
-  return { swept: true, woken, settled, cleared };
+  return { swept: true, woken, settled, cleared, audited: await audit(source, signal) };
 }
 
-/** Takes up jobs that were held back. Only notes that were listed before the reconcile began are deleted after it. */
+/** Takes up jobs whose time has come. Only notes that were listed before the reconcile began are deleted after it. */
 async function wakeWaiting({ store, layout, now, wake, log }: Sweeper, signal?: AbortSignal): Promise<number> {
   const prefix = `${layout.statePrefix}/waiting/`;
   const due = new Map<string, string[]>();
   for await (const page of store.list(prefix, signal === undefined ? {} : { signal })) {
     for (const { key } of page) {
       const [job = '', name = ''] = key.slice(prefix.length).split('/');
-      const notBeforeMs = parseWaitingName(name);
-      if (notBeforeMs !== null && notBeforeMs <= now()) due.set(job, [...(due.get(job) ?? []), key]);
+      const note = parseWaitingName(name);
+      // Whoever waits for a slot takes its own notes away.
+      if (note === null || typeof note.kind !== 'string' || note.atMs > now()) continue;
+      due.set(job, [...(due.get(job) ?? []), key]);
     }
   }
   let woken = 0;
-  for (const [job, keys] of due) {
+  await inParallel(JOBS_AT_ONCE, [...due], async ([job, keys]) => {
     signal?.throwIfAborted();
     try {
       await wake(job);
@@ -75,6 +87,30 @@ async function wakeWaiting({ store, layout, now, wake, log }: Sweeper, signal?: 
       woken += 1;
     } catch (error) {
       log.error({ job, error }, 'a waiting job could not be taken up');
+    }
+  });
+  return woken;
+}
+
+/** As many jobs as there are free slots, whoever has waited longest first. */
+async function wakeForSlots(source: Sweeper, slots: readonly TakenSlot[], signal?: AbortSignal): Promise<number> {
+  if (source.maxRunsInFlight === 0) return 0;
+  const free = new Map<string, number>();
+  const jobs = new Set<string>();
+  for (const { job, endpoint } of await listWaiters(source, signal)) {
+    const left = free.get(endpoint) ?? source.maxRunsInFlight - slots.filter((slot) => slot.endpoint === endpoint).length;
+    if (left > 0) jobs.add(job);
+    free.set(endpoint, left - 1);
+  }
+  let woken = 0;
+  // One after the other: the first in the line has the first choice.
+  for (const job of jobs) {
+    signal?.throwIfAborted();
+    try {
+      await source.wake(job);
+      woken += 1;
+    } catch (error) {
+      source.log.error({ job, error }, 'a job that waits for a slot could not be taken up');
     }
   }
   return woken;
@@ -93,23 +129,42 @@ async function jobsWithClaims({ store, layout }: Sweeper, signal?: AbortSignal):
   return jobs;
 }
 
-async function sweepJob(source: Sweeper, job: string, signal?: AbortSignal): Promise<{ settled: number; cleared: number }> {
+async function sweepJob(
+  source: Sweeper,
+  job: string,
+  slots: readonly TakenSlot[],
+  stuck: StuckEndpoints,
+  signal?: AbortSignal,
+): Promise<{ settled: number; cleared: number }> {
   const planned = await planJob(source, job, signal);
   // Claims are what brings a sweep to a job whose events were lost: none goes before what its result makes possible is done.
-  if (hasWork(planned.plan)) await source.wake(job);
+  if (hasWork(planned) || isUntold(source, planned)) await source.wake(job);
   const claims = claimsOf(planned.snapshot);
   let cleared = 0;
   for (const claim of claims) {
     if (!claim.ended) continue;
     signal?.throwIfAborted();
+    if (claim.onlyCancelled) await cancelLateRun(source, job, claim, signal);
     await source.store.delete(source.layout.stateKey('claims', job, claim), signal);
     cleared += 1;
   }
+  await releaseSlots(source, planned.snapshot, slots, signal);
   const open = claims.filter(({ ended }) => !ended);
-  return { settled: await settleOpen(source, job, planned, open, signal), cleared };
+  return { settled: await settleOpen(source, job, planned, open, stuck, signal), cleared };
 }
 
-function hasWork({ dispatch, cancel, landed, problems }: Plan): boolean {
+/**
+ * An attempt may be cancelled between `/run` and the record of its run; nobody knew then which run to cancel. Cancelling one that has
+ * ended is no error.
+ */
+async function cancelLateRun(source: Sweeper, job: string, claim: SweptClaim, signal?: AbortSignal): Promise<void> {
+  const run = await readRun(source, job, claim, signal);
+  if (run === null || run.attempts.length > 1) return;
+  await source.dispatcher.cancel(run.endpoint, run.run_id, signal);
+}
+
+function hasWork({ plan: { dispatch, cancel, landed, problems, retryAtMs }, snapshot }: PlannedJob): boolean {
+  if (!isRetryNoted(snapshot, retryAtMs)) return true;
   return dispatch.length > 0 || cancel.length > 0 || landed.length > 0 || problems.some(({ known }) => !known);
 }
 
@@ -118,6 +173,7 @@ async function settleOpen(
   job: string,
   { plan, graph }: PlannedJob,
   claims: readonly SweptClaim[],
+  stuck: StuckEndpoints,
   signal?: AbortSignal,
 ): Promise<number> {
   const stages = new Map(graph.stages.map((stage) => [stage.name, stage]));
@@ -134,7 +190,9 @@ async function settleOpen(
       // Another program's endpoint writes no result of ours, so its runs are asked after at every sweep.
       if (isPatient && run === null) continue;
       const item = plannedItem(plan.stages, claim);
-      if (await settleClaim(source, job, { ...claim, isPatient }, run, item, statuses, signal)) settled += 1;
+      const open = { ...claim, isPatient, marksOutput: stage?.task !== undefined };
+      if (await settleClaim(source, job, open, run, item, statuses, signal)) settled += 1;
+      else if (run !== null && !isPatient && statuses.get(run.run_id)?.kind === 'queued') stuck.add(run.endpoint, job, claim);
     }
   } finally {
     // The result's own event wakes the job too; but a sweep is for when events do not come.
@@ -143,15 +201,16 @@ async function settleOpen(
   return settled;
 }
 
-type SweptClaim = AttemptName & { readonly lastModifiedMs: number; readonly ended: boolean };
-type OpenClaim = SweptClaim & { readonly isPatient: boolean };
+type SweptClaim = AttemptName & { readonly lastModifiedMs: number; readonly ended: boolean; readonly onlyCancelled: boolean };
+type OpenClaim = SweptClaim & { readonly isPatient: boolean; readonly marksOutput: boolean };
 
 function claimsOf(snapshot: Snapshot): SweptClaim[] {
   return [...snapshot.history].flatMap(([id, { claims, results }]) => {
     const [stage = '', item = ''] = id.split('/');
     return claims.map((claim) => {
-      const ended = results.some(({ fingerprint, attempt }) => fingerprint === claim.fingerprint && attempt === claim.attempt);
-      return { stage, item, ...claim, ended };
+      const own = results.filter(({ fingerprint, attempt }) => fingerprint === claim.fingerprint && attempt === claim.attempt);
+      const onlyCancelled = own.every(({ status }) => status === 'cancelled');
+      return { stage, item, ...claim, ended: own.length > 0, onlyCancelled };
     });
   });
 }
@@ -193,7 +252,7 @@ async function settleClaim(
   return true;
 }
 
-/** An output by its mark; one without a mark (another program's endpoint) by its time. */
+/** An output by its mark; another program's, which has none, by its time. What a person put there is nobody's success. */
 async function isOutputThere(
   source: Sweeper,
   job: string,
@@ -204,7 +263,7 @@ async function isOutputThere(
   const head = await source.store.head(source.layout.jobKey(job, outputKey), signal);
   if (head === null) return false;
   const mark = head.metadata[MARK];
-  return mark === undefined ? head.lastModifiedMs >= claim.lastModifiedMs : mark === claim.fingerprint;
+  return mark === undefined && !claim.marksOutput ? head.lastModifiedMs >= claim.lastModifiedMs : mark === claim.fingerprint;
 }
 
 async function clearOldSweeps({ store, layout }: Sweeper, minute: number, signal?: AbortSignal): Promise<void> {

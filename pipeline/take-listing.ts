@@ -1,11 +1,22 @@
 /**
- * Lists a job. The order is a rule: claims and runs, then results, then the rest of the folder. An output is written
+ * Lists a job. The order is a rule: runs, then claims, then results, then the rest of the folder. An output is written
  * before its result, and a result before its claim goes: read the other way round, a finished item could look like one
- * that was never dispatched.
+ * that was never dispatched. A claim is written before its run: read the other way round, a run that has just been recorded
+ * could look like one that has ended, and the item would be dispatched a second time.
  */
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
-import { type AttemptName, type Layout, parseAttemptPath, parseResultPath, parseWaitingName } from './layout.ts';
+import {
+  type AttemptName,
+  type Layout,
+  parseAttemptPath,
+  parseResultPath,
+  parseWaitingName,
+  parseWebhookName,
+  type StateKind,
+  WEBHOOKS,
+} from './layout.ts';
 import { type ItemHistory, itemId, type Snapshot } from './snapshot.ts';
+import type { SeenWebhook } from './webhook-schedule.ts';
 
 /** A snapshot but for the facts that only reading objects gives. */
 export type Listing = Omit<Snapshot, 'facts'>;
@@ -15,7 +26,6 @@ export interface ListingSource {
   readonly layout: Layout;
 }
 
-const STATE_KINDS = ['claims', 'runs', 'retries'] as const;
 const PROBLEM_KEY = /^problems\/(.+)\.json$/;
 const RESULTS = 'results/';
 /** Comes after every key in `results/`. */
@@ -29,23 +39,29 @@ export async function takeListing(
 ): Promise<Listing> {
   const history = new Map<string, ItemHistory>();
   let heldUntilMs = 0;
+  const retryNotesMs: number[] = [];
+  const slotNotes: string[] = [];
   const list = (prefix: string, from?: string) => objectsUnder(store, prefix, from, signal);
 
-  await Promise.all([
-    ...STATE_KINDS.map(async (kind) => {
-      for await (const { key, lastModifiedMs } of list(layout.statePrefixOf(kind, job))) {
-        const name = parseAttemptPath(key);
-        if (name === null) continue;
-        const { fingerprint, attempt } = name;
-        historyAt(history, name)[kind].push({ fingerprint, attempt, lastModifiedMs });
-      }
-    }),
-    (async () => {
-      for await (const { key } of list(layout.statePrefixOf('waiting', job))) {
-        heldUntilMs = Math.max(heldUntilMs, parseWaitingName(key) ?? 0);
-      }
-    })(),
-  ]);
+  const takeAttempts = async (kind: StateKind): Promise<void> => {
+    for await (const { key, lastModifiedMs } of list(layout.statePrefixOf(kind, job))) {
+      const name = parseAttemptPath(key);
+      if (name === null) continue;
+      const { fingerprint, attempt } = name;
+      historyAt(history, name)[kind].push({ fingerprint, attempt, lastModifiedMs });
+    }
+  };
+  const takeNotes = async (): Promise<void> => {
+    const prefix = layout.statePrefixOf('waiting', job);
+    for await (const { key } of list(prefix)) {
+      const note = parseWaitingName(key);
+      if (note?.kind === 'hold') heldUntilMs = Math.max(heldUntilMs, note.atMs);
+      else if (note?.kind === 'retry') retryNotesMs.push(note.atMs);
+      else if (note !== null) slotNotes.push(prefix + key);
+    }
+  };
+  await Promise.all([takeAttempts('runs'), takeAttempts('retries'), takeNotes()]);
+  await takeAttempts('claims');
 
   const folder = layout.jobFolder(job);
   for await (const { key, lastModifiedMs } of list(`${folder}${RESULTS}`)) {
@@ -57,9 +73,11 @@ export async function takeListing(
 
   const objects = new Map<string, ObjectInfo>();
   const problems = new Set<string>();
+  const webhooks = new Map<string, SeenWebhook[]>();
   const take = (object: ObjectInfo) => {
     const problem = PROBLEM_KEY.exec(object.key)?.[1];
     if (problem !== undefined) problems.add(problem);
+    else if (object.key.startsWith(WEBHOOKS)) takeWebhook(webhooks, object.key);
     else if (object.key !== '' && !object.key.endsWith('/')) objects.set(object.key, object);
   };
   for await (const object of list(folder)) {
@@ -69,7 +87,15 @@ export async function takeListing(
   for await (const object of list(folder, AFTER_RESULTS)) take(object);
 
   const folderUri = `${store.scheme}://${store.bucket}/${folder}`;
-  return { job, folderUri, objects, history, problems, heldUntilMs, takenAtMs };
+  return { job, folderUri, objects, history, problems, webhooks, heldUntilMs, retryNotesMs, slotNotes, takenAtMs };
+}
+
+/** `key` is relative to the job's folder. */
+export function takeWebhook(webhooks: Map<string, SeenWebhook[]>, key: string): void {
+  const name = parseWebhookName(key.slice(WEBHOOKS.length));
+  if (name === null || name.outcome === null) return;
+  const { id, attempt, outcome } = name;
+  webhooks.set(id, [...(webhooks.get(id) ?? []), { attempt, outcome }]);
 }
 
 /** Every object under a prefix, its key made relative to it. */

@@ -7,8 +7,8 @@ import { createLayout } from '../../../pipeline/layout.ts';
 import { reconcile } from '../../../pipeline/reconcile.ts';
 import { type Sweeper, sweep } from '../../../pipeline/sweep.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
-import { itemsOf, type RunItem } from '../../simulation/gpu-cloud.ts';
 import { createMemoryBucket, type MemoryBucket, presignedKey, type RequestKind } from '../../simulation/memory-bucket.ts';
+import { itemsOf, type RunItem } from '../../simulation/run-input.ts';
 import { builtInGraph, SETTINGS } from './job-builder.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -41,7 +41,10 @@ export interface InMemory {
   finish(item: RunItem, status?: 'succeeded' | 'failed', error?: object): void;
 }
 
-export function createInMemory(graph: Graph = builtInGraph): InMemory {
+export function createInMemory(
+  graph: Graph = builtInGraph,
+  options: { readonly maxRunsInFlight?: number; readonly auditMinutes?: number } = {},
+): InMemory {
   let writes = 0;
   let ids = 0;
   const requests = { list: 0, head: 0, get: 0, put: 0, create: 0, delete: 0 };
@@ -61,6 +64,10 @@ export function createInMemory(graph: Graph = builtInGraph): InMemory {
       return self.onRun(request);
     },
     status: async (_, runId) => self.onStatus(runId),
+    health: async () => ({
+      jobs: { inProgress: 0, inQueue: self.runs.length },
+      workers: { idle: 0, initializing: 0, ready: 0, running: 0, throttled: 0, unhealthy: 1 },
+    }),
     cancel: async (_, runId) => {
       self.onCancel(runId);
       self.cancelled.push(runId);
@@ -73,6 +80,8 @@ export function createInMemory(graph: Graph = builtInGraph): InMemory {
       store,
       storeFor: () => store,
       maxTtlSeconds: 604_800,
+      maxRunsInFlight: options.maxRunsInFlight ?? 0,
+      auditMinutes: options.auditMinutes ?? 0,
       layout,
       graph,
       settings: SETTINGS,

@@ -21,6 +21,8 @@ interface Given {
   /** Failures that nobody has read yet. */
   readonly unread?: readonly number[];
   readonly marksOutputs?: boolean;
+  readonly retryDelayMs?: number;
+  readonly nowMs?: number;
 }
 
 function stateOf(given: Given): ItemState {
@@ -43,6 +45,8 @@ function stateOf(given: Given): ItemState {
   const item: ItemFacts = {
     ...{ stage: 's', item: '0', fingerprint: WANTED, maxAttempts: 3, output, history, facts },
     marksOutputs: given.marksOutputs ?? true,
+    retryDelayMs: given.retryDelayMs ?? 0,
+    nowMs: given.nowMs ?? 10_000,
   };
   return itemState(item);
 }
@@ -200,7 +204,7 @@ describe('the cap on attempts of any kind', () => {
 
 describe('an output that is gone although its item succeeded', () => {
   test('is removed, and not made again by itself', () => {
-    expect(stateOf({ results: [[WANTED, 1, 'succeeded']] })).toEqual({ kind: 'removed' });
+    expect(stateOf({ results: [[WANTED, 1, 'succeeded']] })).toEqual({ kind: 'removed', attempt: 1 });
   });
 
   test('is made again on a retry', () => {

@@ -20,6 +20,7 @@ export const SETTINGS: PlanSettings = {
   maxSegments: 100_000,
   maxManifestBytes: 64_000_000,
   jobPipelines: true,
+  jobWebhooks: true,
   endpoints: ['lipsync'],
   allowedUriPrefixes: [],
 };
@@ -118,6 +119,9 @@ export function createJob(graph: Graph = builtInGraph, job = 'job'): JobBuilder 
       history,
       problems: new Set(),
       heldUntilMs,
+      retryNotesMs: [],
+      slotNotes: [],
+      webhooks: new Map(),
       takenAtMs: NOW_MS,
       facts: {
         documents: { get: (id) => lookUp(files, id, ({ text }) => parsed(text)) },

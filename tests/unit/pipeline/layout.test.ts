@@ -1,9 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createLayout, parseAttemptPath, parseResultPath, parseWaitingName } from '../../../pipeline/layout.ts';
+import {
+  createLayout,
+  parseAttemptPath,
+  parseAuditName,
+  parseResultPath,
+  parseSlotPath,
+  parseWaitingName,
+  parseWebhookName,
+  type WaitingKind,
+} from '../../../pipeline/layout.ts';
 
 const layout = createLayout();
 const NAME = { stage: 'segmentation', item: '7', fingerprint: 'ab12', attempt: 3 };
+
+const nameIn = (key: string): string => key.slice(layout.statePrefixOf('waiting', 'job-1').length);
 
 describe('keys are made from names and read back', () => {
   test('a job lies in its folder', () => expect(layout.jobKey('job-1', 'inputs/a.wav')).toBe('pipelines/job-1/inputs/a.wav'));
@@ -30,9 +41,38 @@ describe('keys are made from names and read back', () => {
   test('waiting notes sort by time, and tell it', () => {
     const keys = [9_999, 10_000, 1_800_000_000_000].map((atMs) => layout.waitingKey('job-1', atMs, 'x'));
     expect(keys.toSorted()).toEqual(keys);
-    expect(keys.map((key) => parseWaitingName(key.slice(layout.statePrefixOf('waiting', 'job-1').length)))).toEqual([
-      9_999, 10_000, 1_800_000_000_000,
+    expect(keys.map((key) => parseWaitingName(nameIn(key))?.atMs)).toEqual([9_999, 10_000, 1_800_000_000_000]);
+  });
+
+  test.each<WaitingKind>(['hold', 'retry', { slotOf: 'default' }, { slotOf: 'speech-detection' }])(
+    'a waiting note tells its kind: %j',
+    (kind) => {
+      expect(parseWaitingName(nameIn(layout.waitingKey('job-1', 5, 'a1', kind)))).toEqual({ atMs: 5, kind });
+    },
+  );
+
+  test('slots and audits are read back', () => {
+    const slot = layout.slotKey('default', 'job-1.2', NAME, 'f00');
+    expect(parseSlotPath(slot.slice(layout.slotPrefix.length))).toEqual({ endpoint: 'default', job: 'job-1.2', name: NAME });
+    expect(parseSlotPath('default/job-1/rubbish')).toBeNull();
+    const audits = [layout.auditKey(3_600_000), layout.auditKey(3_600_000, 'done')];
+    expect(audits.map((key) => parseAuditName(key.slice(layout.auditPrefix.length)))).toEqual([
+      { startMs: 3_600_000, done: false },
+      { startMs: 3_600_000, done: true },
     ]);
+    expect(parseAuditName('rubbish')).toBeNull();
+  });
+
+  test('attempts to send webhooks are read back, and claimed outside the notified prefix', () => {
+    const name = { id: 'f00d', attempt: 12 };
+    const kept = layout.webhookKey('job-1', name, 'delivered');
+    expect(kept).toBe('pipelines/job-1/webhooks/f00d.12.delivered.json');
+    expect(parseWebhookName(kept.slice('pipelines/job-1/webhooks/'.length))).toEqual({ ...name, outcome: 'delivered' });
+    const claim = layout.webhookClaimKey('job-1', name);
+    expect(layout.jobOf(claim)).toBeNull();
+    expect(parseWebhookName(claim.slice(layout.webhookClaimPrefix('job-1').length))).toEqual({ ...name, outcome: null });
+    for (const other of ['f00d', 'f00d.1.lost.json', 'f00d.1.failed.json/x', 'F00D.1'])
+      expect(parseWebhookName(other)).toBeNull();
   });
 
   test('what else lies there is nobody’s attempt', () => {

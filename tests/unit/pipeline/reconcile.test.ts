@@ -4,7 +4,7 @@ import { dispatchRun } from '../../../pipeline/dispatch-run.ts';
 import { createFactStore } from '../../../pipeline/facts.ts';
 import { planJob } from '../../../pipeline/job-plan.ts';
 import { reconcile } from '../../../pipeline/reconcile.ts';
-import { itemsOf } from '../../simulation/gpu-cloud.ts';
+import { itemsOf } from '../../simulation/run-input.ts';
 import { createInMemory, type InMemory, lastItems, layout } from './consumer-in-memory.ts';
 import { graphOf, segments, stageOf } from './job-builder.ts';
 

@@ -90,6 +90,9 @@ describe('a claim', () => {
     world.onStatus = () => ({ kind: 'failed', error: 'x' });
     expect(await world.sweep()).toMatchObject({ settled: 2 });
     expect(endings(world)).toEqual(['0.1.failed', '1.1.failed']);
+    expect(world.runs).toHaveLength(2);
+    world.clockMs += MINUTE_MS;
+    await world.sweep();
     expect(lastItems(world)[0]?.millrace.attempt).toBe(2);
   });
 
@@ -156,7 +159,7 @@ test('what was settled is taken up even if RunPod cannot be asked about the rest
   await world.sweep();
   expect(endings(world)).toHaveLength(1);
   expect(world.woken).toEqual(['job']);
-  expect(world.runs).toHaveLength(3);
+  expect(world.keys('pipelines-state/waiting/job/')).toHaveLength(1);
 });
 
 describe('another program’s endpoint writes no results, so its runs are asked after at every sweep', () => {
@@ -222,4 +225,59 @@ describe('a job that was held back', () => {
     expect(notes(world)).toBe(1);
     expect(world.runs).toHaveLength(2);
   });
+});
+
+describe('an item that failed', () => {
+  const failOnce = async (world: InMemory): Promise<void> => {
+    const [item] = lastItems(world);
+    if (item !== undefined) world.finish(item, 'failed');
+    await world.reconcile();
+  };
+  const retryNotes = (world: InMemory): string[] =>
+    world.keys('pipelines-state/waiting/job/').filter((key) => key.includes('-retry.'));
+
+  test('is tried again after its delay and not before, twice as long each time', async () => {
+    const world = await running({ retry_delay_sec: 100 });
+    for (const delaySeconds of [100, 200]) {
+      const runs = world.runs.length;
+      await failOnce(world);
+      world.clockMs += delaySeconds * 1000 - 2000;
+      expect((await world.reconcile()).retryAtMs).toBeGreaterThan(world.clockMs);
+      expect(world.runs).toHaveLength(runs);
+      world.clockMs += MINUTE_MS;
+      await world.sweep();
+      expect(world.runs).toHaveLength(runs + 1);
+    }
+  });
+
+  test('leaves one note, however often its job is looked at, and no other item waits with it', async () => {
+    const world = await running({ retry_delay_sec: 100 });
+    await failOnce(world);
+    for (let looks = 0; looks < 3; looks += 1) await world.reconcile();
+    expect(retryNotes(world)).toHaveLength(1);
+    world.put('m.json', { list: [0, 1, 2] });
+    await world.reconcile();
+    expect(lastItems(world)[0]?.millrace.item).toBe('2');
+  });
+});
+
+test('an attempt that was cancelled before its run was known has that run cancelled by the sweep', async () => {
+  const world = await running();
+  const [item] = lastItems(world);
+  if (item === undefined) throw new Error('nothing was dispatched');
+  const { store, layout: keys } = world.source;
+  await store.put(keys.resultKey('job', item.millrace, 'cancelled'), '{}');
+  await world.sweep();
+  expect(world.cancelled).toEqual([`run-${Number(item.millrace.item) + 1}`]);
+});
+
+test('runs that wait at RunPod past their patience are reported once a sweep, with the endpoint’s health', async () => {
+  const world = await running();
+  world.clockMs += 601_000;
+  world.onStatus = () => ({ kind: 'queued' });
+  await world.sweep();
+  const lines = world.log.map((line) => JSON.parse(line)).filter(({ message }) => message.includes('past their patience'));
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatchObject({ level: 'error', endpoint: 'default', queued: 2, workers: { unhealthy: 1 } });
+  expect(lines[0].message).toContain('workers are unhealthy');
 });

@@ -1,0 +1,88 @@
+/**
+ * The audit: looks at every job with objects newer than the last audit. Events that were lost before they reached a queue are found
+ * here, and nowhere else.
+ */
+import { asMillraceError } from '../errors.ts';
+import { type Layout, parseAuditName } from './layout.ts';
+import { inParallel } from './parallel.ts';
+import type { Reconciler } from './reconcile.ts';
+
+export interface Auditor extends Pick<Reconciler, 'store' | 'layout' | 'now' | 'log' | 'consumerId'> {
+  /** 0 does without. */
+  readonly auditMinutes: number;
+  /** Has the job looked at again; resolves when a reconcile that began after the call has succeeded. */
+  readonly wake: (job: string) => Promise<void>;
+}
+
+const MINUTE_MS = 60_000;
+/** A first audit looks back as far as a queue can keep messages. */
+const FIRST_LOOK_BACK_MS = 14 * 24 * 60 * MINUTE_MS;
+/** Clocks differ, and a listing takes a while. */
+const OVERLAP_MS = 10 * MINUTE_MS;
+const WAKES_AT_ONCE = 8;
+
+/** How many jobs were looked at; null where this interval's audit is somebody else's, or off. */
+export async function audit(source: Auditor, signal?: AbortSignal): Promise<number | null> {
+  const { store, layout, now, auditMinutes } = source;
+  if (auditMinutes === 0) return null;
+  const startMs = Math.floor(now() / (auditMinutes * MINUTE_MS)) * auditMinutes * MINUTE_MS;
+  const known = await listAudits(source, signal);
+  if (known.some((one) => one.startMs === startMs)) return null;
+  if (!(await store.createIfAbsent(layout.auditKey(startMs), source.consumerId))) return null;
+  // One that was begun and never finished does not count: what it had not looked at yet would be missed for good.
+  const lastMs = Math.max(...known.filter(({ done }) => done).map((one) => one.startMs));
+  const sinceMs = Number.isFinite(lastMs) ? lastMs - OVERLAP_MS : startMs - FIRST_LOOK_BACK_MS;
+  const jobs = await jobsChangedSince(source, sinceMs, signal);
+  let failures = 0;
+  await inParallel(WAKES_AT_ONCE, jobs, async (job) => {
+    signal?.throwIfAborted();
+    try {
+      await source.wake(job);
+    } catch (thrown) {
+      failures += 1;
+      source.log.error({ job, error: asMillraceError(thrown) }, 'a job could not be audited; the next audit looks at it again');
+    }
+  });
+  if (failures === 0) {
+    await store.createIfAbsent(layout.auditKey(startMs, 'done'), source.consumerId);
+    for (const old of known) if (old.startMs < startMs) await store.delete(old.key, signal);
+  }
+  return jobs.length;
+}
+
+interface KnownAudit {
+  readonly key: string;
+  readonly startMs: number;
+  readonly done: boolean;
+}
+
+async function listAudits({ store, layout }: Auditor, signal?: AbortSignal): Promise<KnownAudit[]> {
+  const audits: KnownAudit[] = [];
+  for await (const page of store.list(layout.auditPrefix, signal === undefined ? {} : { signal })) {
+    for (const { key } of page) {
+      const name = parseAuditName(key.slice(layout.auditPrefix.length));
+      if (name !== null) audits.push({ key, ...name });
+    }
+  }
+  return audits;
+}
+
+/** Written because of a look at the job; nothing in the job comes of them. */
+const WRITTEN_UNREAD = /^(problems|webhooks)\//;
+
+/** Jobs with an object that was written at `sinceMs` or later, by their id. Lists the whole prefix: a request for every thousand objects. */
+export async function jobsChangedSince(
+  { store, layout }: { readonly store: Auditor['store']; readonly layout: Layout },
+  sinceMs: number,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const jobs = new Set<string>();
+  for await (const page of store.list(`${layout.pipelinesPrefix}/`, signal === undefined ? {} : { signal })) {
+    for (const { key, lastModifiedMs } of page) {
+      if (lastModifiedMs < sinceMs) continue;
+      const at = layout.jobOf(key);
+      if (at !== null && at !== 'invalid' && !WRITTEN_UNREAD.test(at.key)) jobs.add(at.job);
+    }
+  }
+  return [...jobs];
+}

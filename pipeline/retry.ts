@@ -1,0 +1,43 @@
+/** Asks for another attempt at items that have failed for good, whose outputs are gone, or that wait to be tried again. */
+import type { Retry } from '../manifests/state.ts';
+import type { AttemptName } from './layout.ts';
+import { inParallel } from './parallel.ts';
+import type { ItemPhase, Plan } from './plan-types.ts';
+import type { ListingSource } from './take-listing.ts';
+
+export interface RetrySelection {
+  /** All stages unless given. */
+  readonly stage?: string;
+  /** Items by number; all unless given. */
+  readonly items?: ReadonlySet<number>;
+}
+
+const RETRIED: ReadonlySet<ItemPhase> = new Set(['failed', 'removed', 'retrying']);
+const WRITES_AT_ONCE = 8;
+
+/** The attempts up to which everything is to be forgotten, one for each item that can be retried. */
+export function retriesIn({ stages }: Plan, { stage, items }: RetrySelection): AttemptName[] {
+  const chosen = stages.filter(({ name }) => stage === undefined || name === stage).flatMap((planned) => planned.items);
+  return chosen
+    .filter(({ item, phase }) => RETRIED.has(phase) && (items === undefined || items.has(Number(item))))
+    .map((one) => ({
+      stage: one.stage,
+      item: one.item,
+      fingerprint: one.fingerprint,
+      // An item that waits to be tried again names the attempt that comes next.
+      attempt: one.phase === 'retrying' ? one.attempt - 1 : one.attempt,
+    }));
+}
+
+/** Writes the marks. Writing one twice changes nothing; looking at the job again is the caller's. */
+export async function writeRetries(
+  { store, layout }: ListingSource,
+  job: string,
+  attempts: readonly AttemptName[],
+  nowMs: number,
+): Promise<void> {
+  const body: Retry = { version: 1, asked_at: new Date(nowMs).toISOString() };
+  await inParallel(WRITES_AT_ONCE, attempts, async (name) => {
+    await store.createIfAbsent(layout.stateKey('retries', job, name), JSON.stringify(body), { contentType: 'application/json' });
+  });
+}

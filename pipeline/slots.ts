@@ -1,0 +1,254 @@
+/**
+ * A ceiling on the runs in flight of each endpoint, and its fair sharing among jobs. A run takes a slot, an object of its own, before
+ * it is asked for, and gives it back when its attempts have ended. Without a ceiling one job of thousands would fill RunPod's queue,
+ * which is first come, first served, and every other job would wait behind all of it.
+ *
+ * No two consumers need to agree: whoever wants slots writes them first and then counts all others. Of any number of consumers the
+ * last to count sees everybody's, so the ceiling is never exceeded; two that count at once may both step back, and try again.
+ */
+import { text } from 'node:stream/consumers';
+import { parseDocument } from '../manifests/parse.ts';
+import { Slot } from '../manifests/state.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { type AttemptName, type Layout, parseSlotPath, parseWaitingName, type SlotName } from './layout.ts';
+import { inParallel } from './parallel.ts';
+import type { PlannedDispatch } from './plan-types.ts';
+import { historyOf, type Snapshot } from './snapshot.ts';
+
+export interface SlotSource {
+  readonly store: ObjectStore;
+  readonly layout: Layout;
+  /** The most runs that one endpoint may have queued or running; 0 is no ceiling. */
+  readonly maxRunsInFlight: number;
+  /** A new text every time, hex or digits. */
+  readonly randomId: () => string;
+  readonly now: () => number;
+}
+
+export interface TakenSlot extends SlotName {
+  readonly key: string;
+  readonly lastModifiedMs: number;
+}
+
+export interface Waiter {
+  readonly job: string;
+  readonly endpoint: string;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+}
+
+const REQUESTS_AT_ONCE = 8;
+/** Consumers that count at the same moment may all step back; then each asks for half of what it asked for before. */
+const MAX_TRIES = 3;
+/** A slot whose attempt was never claimed: its consumer died in between. Longer than any request may take. */
+const UNCLAIMED_PATIENCE_MS = 10 * 60_000;
+
+export const DEFAULT_ENDPOINT = 'default';
+
+/** All slots that are taken, or those of one endpoint. */
+export async function listSlots(
+  { store, layout }: Pick<SlotSource, 'store' | 'layout'>,
+  endpoint?: string,
+  signal?: AbortSignal,
+): Promise<TakenSlot[]> {
+  const slots: TakenSlot[] = [];
+  const prefix = endpoint === undefined ? layout.slotPrefix : `${layout.slotPrefix}${endpoint}/`;
+  for await (const page of store.list(prefix, signal === undefined ? {} : { signal })) {
+    for (const { key, lastModifiedMs } of page) {
+      const slot = parseSlotPath(key.slice(layout.slotPrefix.length));
+      if (slot !== null) slots.push({ ...slot, key, lastModifiedMs });
+    }
+  }
+  return slots;
+}
+
+/** Jobs that wait for a slot, each once an endpoint, whoever has waited longest first. */
+export async function listWaiters(
+  { store, layout }: Pick<SlotSource, 'store' | 'layout'>,
+  signal?: AbortSignal,
+): Promise<Waiter[]> {
+  const prefix = `${layout.statePrefix}/waiting/`;
+  const waiters = new Map<string, Waiter>();
+  for await (const page of store.list(prefix, signal === undefined ? {} : { signal })) {
+    for (const { key } of page) {
+      const [job = '', name = ''] = key.slice(prefix.length).split('/');
+      const note = parseWaitingName(name);
+      if (note === null || typeof note.kind === 'string') continue;
+      const waiter = { job, endpoint: note.kind.slotOf, sinceMs: note.atMs };
+      const id = `${waiter.endpoint}/${job}`;
+      // Notes of one job sort by time: the first is the oldest.
+      if (!waiters.has(id)) waiters.set(id, waiter);
+    }
+  }
+  return [...waiters.values()].sort((a, b) => a.sinceMs - b.sinceMs);
+}
+
+/**
+ * How many more runs a job may have. While nobody else waits: whatever is free. Else what it gets where each free slot goes to whoever has
+ * fewest, of itself and all that wait; so a job without any comes before one with many.
+ */
+export function allowance(
+  ceiling: number,
+  job: string,
+  slots: readonly Pick<SlotName, 'job'>[],
+  waiters: readonly Pick<Waiter, 'job'>[],
+): number {
+  const free = Math.max(0, ceiling - slots.length);
+  const heldBy = new Map<string, number>();
+  for (const slot of slots) heldBy.set(slot.job, (heldBy.get(slot.job) ?? 0) + 1);
+  const mine = heldBy.get(job) ?? 0;
+  const rivals = [...new Set(waiters.map((waiter) => waiter.job))].filter((rival) => rival !== job);
+  const held = rivals.map((rival) => heldBy.get(rival) ?? 0);
+  let allowed = 0;
+  while (allowed < free) {
+    // Before this job rises above them, all others are filled up to where it is now.
+    const owed = held.reduce((sum, theirs) => sum + Math.max(0, mine + allowed - theirs), 0);
+    if (allowed + 1 + owed > free) break;
+    allowed += 1;
+  }
+  return allowed;
+}
+
+export interface SlottedRun {
+  readonly items: readonly PlannedDispatch[];
+  /** Undefined without a ceiling. */
+  readonly slot: string | undefined;
+}
+
+export interface Slotted {
+  readonly runs: readonly SlottedRun[];
+  /** Endpoints that had fewer slots than the job has runs. */
+  readonly lacking: readonly string[];
+}
+
+const endpointOf = (run: readonly PlannedDispatch[]): string => run[0]?.graphStage.endpoint ?? DEFAULT_ENDPOINT;
+
+/** One after the other within a process: jobs that are looked at at once would else all step back for one another. */
+const turns = new WeakMap<ObjectStore, Promise<unknown>>();
+
+/** Takes slots for as many runs as may go now, in their order. */
+export async function takeSlots(
+  source: SlotSource,
+  job: string,
+  runs: readonly (readonly PlannedDispatch[])[],
+  waiters: readonly Waiter[],
+  signal?: AbortSignal,
+): Promise<Slotted> {
+  const turn = (turns.get(source.store) ?? Promise.resolve()).then(() => takeInTurn(source, job, runs, waiters, signal));
+  turns.set(
+    source.store,
+    turn.catch(() => undefined),
+  );
+  return turn;
+}
+
+async function takeInTurn(
+  source: SlotSource,
+  job: string,
+  runs: readonly (readonly PlannedDispatch[])[],
+  waiters: readonly Waiter[],
+  signal?: AbortSignal,
+): Promise<Slotted> {
+  const slotted: SlottedRun[] = [];
+  const lacking: string[] = [];
+  for (const endpoint of new Set(runs.map(endpointOf))) {
+    const wanted = runs.filter((run) => endpointOf(run) === endpoint);
+    const taken = await listSlots(source, endpoint, signal);
+    const rivals = waiters.filter((waiter) => waiter.endpoint === endpoint);
+    const got = await takeSome(source, job, endpoint, wanted, taken, rivals, signal);
+    slotted.push(...got);
+    if (got.length < wanted.length) lacking.push(endpoint);
+  }
+  return { runs: slotted, lacking };
+}
+
+async function takeSome(
+  source: SlotSource,
+  job: string,
+  endpoint: string,
+  wanted: readonly (readonly PlannedDispatch[])[],
+  known: readonly TakenSlot[],
+  waiters: readonly Waiter[],
+  signal?: AbortSignal,
+): Promise<SlottedRun[]> {
+  let taken = known;
+  for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+    const allowed = Math.min(wanted.length, allowance(source.maxRunsInFlight, job, taken, waiters));
+    const asked = wanted.slice(0, Math.ceil(allowed / 2 ** (tries - 1)));
+    if (asked.length === 0) return [];
+    const mine = await writeSlots(source, job, endpoint, asked);
+    const keys = new Set(mine.map(({ slot }) => slot));
+    taken = (await listSlots(source, endpoint, signal)).filter(({ key }) => !keys.has(key));
+    const fitting = Math.min(mine.length, Math.max(0, source.maxRunsInFlight - taken.length));
+    await inParallel(REQUESTS_AT_ONCE, mine.slice(fitting), ({ slot }) => source.store.delete(slot, signal));
+    if (fitting > 0) return mine.slice(0, fitting);
+  }
+  return [];
+}
+
+async function writeSlots(
+  source: SlotSource,
+  job: string,
+  endpoint: string,
+  runs: readonly (readonly PlannedDispatch[])[],
+): Promise<{ readonly items: readonly PlannedDispatch[]; readonly slot: string }[]> {
+  const named = runs.flatMap((items) => {
+    const [first] = items;
+    return first === undefined ? [] : [{ items, slot: source.layout.slotKey(endpoint, job, first, source.randomId()) }];
+  });
+  await inParallel(REQUESTS_AT_ONCE, named, async ({ items, slot }) => {
+    const body: Slot = {
+      version: 1,
+      attempts: items.map(({ stage, item, fingerprint, attempt }) => ({ stage, item, fingerprint, attempt })),
+    };
+    await source.store.put(slot, JSON.stringify(body), { contentType: 'application/json' });
+  });
+  return named;
+}
+
+export async function giveBack(source: SlotSource, { slot }: SlottedRun): Promise<void> {
+  if (slot !== undefined) await source.store.delete(slot);
+}
+
+/** Gives back the slots of runs whose every attempt has ended, and of attempts that nobody ever claimed. Answers those given back. */
+export async function releaseSlots(
+  source: SlotSource,
+  snapshot: Snapshot,
+  slots: readonly TakenSlot[],
+  signal?: AbortSignal,
+): Promise<TakenSlot[]> {
+  const released: TakenSlot[] = [];
+  await inParallel(
+    REQUESTS_AT_ONCE,
+    slots.filter(({ job }) => job === snapshot.job),
+    async (slot) => {
+      if (!(await isOver(source, snapshot, slot, signal))) return;
+      await source.store.delete(slot.key, signal);
+      released.push(slot);
+    },
+  );
+  return released;
+}
+
+async function isOver(source: SlotSource, snapshot: Snapshot, slot: TakenSlot, signal?: AbortSignal): Promise<boolean> {
+  if (!hasEnded(snapshot, slot.name)) {
+    return !isClaimed(snapshot, slot.name) && source.now() - slot.lastModifiedMs > UNCLAIMED_PATIENCE_MS;
+  }
+  const found = await source.store.get(slot.key, signal === undefined ? {} : { signal });
+  if (found === null) return false;
+  const parsed = parseDocument(Slot, await text(found.body));
+  return !parsed.ok || parsed.value.attempts.every((name) => hasEnded(snapshot, name) || !isClaimed(snapshot, name));
+}
+
+function hasEnded(snapshot: Snapshot, name: AttemptName): boolean {
+  return historyOf(snapshot, name.stage, name.item).results.some(isOf(name));
+}
+
+function isClaimed(snapshot: Snapshot, name: AttemptName): boolean {
+  return historyOf(snapshot, name.stage, name.item).claims.some(isOf(name));
+}
+
+const isOf =
+  ({ fingerprint, attempt }: AttemptName) =>
+  (seen: { readonly fingerprint: string; readonly attempt: number }): boolean =>
+    seen.fingerprint === fingerprint && seen.attempt === attempt;

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { MillraceError } from '../../../errors.ts';
+import { audit } from '../../../pipeline/audit.ts';
+import { createInMemory, type InMemory, layout } from './consumer-in-memory.ts';
+
+const HOUR_MS = 3_600_000;
+
+function world(): InMemory {
+  return createInMemory(undefined, { auditMinutes: 60 });
+}
+
+const write = ({ bucket }: InMemory, job: string, key = 'inputs/audio/master.wav'): void =>
+  bucket.put(layout.jobKey(job, key), 'sound');
+
+describe('an audit', () => {
+  test('has every job looked at that changed since the last one, and no other', async () => {
+    const self = world();
+    write(self, 'old');
+    self.clockMs += 2 * HOUR_MS;
+    await audit(self.source);
+    expect(self.woken).toEqual(['old']);
+    self.clockMs += 2 * HOUR_MS;
+    write(self, 'new');
+    write(self, 'problem', 'problems/segments.json.1.json');
+    self.bucket.put('pipelines/not a job/x', 'y');
+    await audit(self.source);
+    expect(self.woken).toEqual(['old', 'new']);
+  });
+
+  test('is one consumer’s, once an interval', async () => {
+    const self = world();
+    write(self, 'job');
+    const answers = await Promise.all([audit(self.source), audit(self.another()), audit(self.another())]);
+    expect(answers.filter((jobs) => jobs !== null)).toEqual([1]);
+    expect(await audit(self.source)).toBeNull();
+  });
+
+  test('that was not finished is made good by the next', async () => {
+    const self = world();
+    write(self, 'job');
+    const failing = {
+      ...self.source,
+      wake: async () => {
+        throw new MillraceError('STORE_UNREACHABLE', 'away');
+      },
+    };
+    expect(await audit(failing)).toBe(1);
+    self.clockMs += 3 * HOUR_MS;
+    expect(await audit(self.source)).toBe(1);
+    expect(self.woken).toEqual(['job']);
+    self.clockMs += 3 * HOUR_MS;
+    expect(await audit(self.source)).toBe(0);
+  });
+
+  test('keeps no more of itself than the next one needs', async () => {
+    const self = world();
+    for (let hour = 0; hour < 5; hour += 1) {
+      await audit(self.source);
+      self.clockMs += HOUR_MS;
+    }
+    expect(self.keys('pipelines-state/audits/')).toHaveLength(2);
+  });
+
+  test('is none where it is switched off', async () => {
+    const self = createInMemory(undefined, { auditMinutes: 0 });
+    write(self, 'job');
+    expect(await audit(self.source)).toBeNull();
+    expect(self.woken).toEqual([]);
+  });
+});
+
+test('a job whose every event was lost is found by the sweep’s audit', async () => {
+  const self = world();
+  write(self, 'lost');
+  self.bucket.put(layout.jobKey('lost', 'segments.json'), JSON.stringify([{ start_sec: 0, duration_sec: 1 }]));
+  expect(await self.sweep()).toMatchObject({ swept: true, audited: 1 });
+  expect(self.runs).toHaveLength(1);
+});
