@@ -22,6 +22,16 @@ const BucketName = z.string().regex(/^((s3|gs):\/\/)?[a-z0-9][a-z0-9._-]{1,221}$
 });
 const HostList = list(z.string().regex(/^[^\s/,]+$/, { error: 'expected hosts, such as example.com,127.0.0.1:8080' }));
 const UriPrefixList = list(z.string().regex(/^(s3|gs):\/\/[^\s,]+$/, { error: 'expected s3:// or gs:// prefixes' }));
+const QueueName = z.string().regex(/^(https?:\/\/[^\s/]+\/\S+|projects\/[^\s/]+\/subscriptions\/[^\s/]+)$/, {
+  error: "expected an SQS queue's URL, a Cloudflare queue's API URL, or projects/<project>/subscriptions/<name>",
+});
+const HostAndPort = z.string().regex(/^[^\s/:]+:\d+$/, { error: 'expected host:port' });
+const SecretList = list(
+  z
+    .string()
+    .regex(/^(whsec_)?[A-Za-z0-9+/]{32,86}={0,2}$/, { error: 'expected base64 of 24 to 64 random bytes, whsec_ in front' }),
+);
+const EventList = list(z.string().regex(/^(job|stage)\.ended$/, { error: 'expected job.ended, stage.ended, or both' }));
 const EndpointList = list(
   z.string().regex(/^[A-Za-z0-9][\w-]*=\S+$/, { error: 'expected name=endpoint pairs, such as talker=abc123' }),
 );
@@ -100,6 +110,16 @@ export const VARIABLES = {
   AWS_SESSION_TOKEN: variable('Bucket', Text, 'Its session, where it has one. Presigned URLs cannot outlive it.', {
     secret: true,
   }),
+  GOOGLE_APPLICATION_CREDENTIALS: variable(
+    'Bucket',
+    Text,
+    'For `gs://` and Pub/Sub: a service account\u2019s key file. Without it Google\u2019s client looks for the machine\u2019s own account.',
+  ),
+  MILLRACE_GCS_ENDPOINT: variable(
+    'Bucket',
+    Url,
+    'For `gs://`: another server with Google\u2019s API, such as the one of `millrace dev`.',
+  ),
   R2_PUBLIC_BASE_URL: variable('Bucket', Url, 'Where a worker without credentials reads `s3://` inputs.'),
   R2_PUBLIC_BUCKET: variable('Bucket', Text, 'The only bucket that `R2_PUBLIC_BASE_URL` serves.'),
 
@@ -112,13 +132,21 @@ export const VARIABLES = {
     { default: '' },
   ),
 
-  MILLRACE_QUEUE_URL: variable('Queue', Url, 'The SQS queue that the bucket notifies.'),
+  MILLRACE_QUEUE_URL: variable(
+    'Queue',
+    QueueName,
+    'The queue that the bucket notifies. SQS: its URL; Cloudflare: `https://api.cloudflare.com/client/v4/accounts/<account>/queues/<id>`; Pub/Sub: `projects/<project>/subscriptions/<name>`.',
+  ),
   MILLRACE_DEAD_LETTER_QUEUE_URL: variable(
     'Queue',
-    Url,
-    'Where messages go that can never be read. Without it they go by the queue\u2019s own redrive policy.',
+    QueueName,
+    'Where messages go that can never be read, in the same form (for Pub/Sub: the subscription on the dead-letter topic). Without it they go by the queue\u2019s own policy.',
   ),
   MILLRACE_QUEUE_REGION: variable('Queue', Text, 'The region of SQS; taken from the queue\u2019s URL unless given.'),
+  CLOUDFLARE_API_TOKEN: variable('Queue', Text, 'For Cloudflare Queues: a token that may read and write queues.', {
+    secret: true,
+  }),
+  PUBSUB_EMULATOR_HOST: variable('Queue', HostAndPort, 'For Pub/Sub: an emulator in the place of Google\u2019s own service.'),
   MILLRACE_VISIBILITY_TIMEOUT_SECONDS: variable(
     'Queue',
     whole(5, 43_200),
@@ -135,6 +163,19 @@ export const VARIABLES = {
   ),
   MILLRACE_PIPELINE_FILE: variable('Pipeline', Text, 'A `pipeline.json` that replaces the built-in one for all jobs.'),
   MILLRACE_JOB_PIPELINES: variable('Pipeline', Flag, 'May a job bring its own `pipeline.json`?', { default: 'true' }),
+  MILLRACE_WEBHOOK_URL: variable('Pipeline', Url, 'Is called when a job or a stage has ended. Needs `MILLRACE_WEBHOOK_SECRET`.', {
+    secret: true,
+  }),
+  MILLRACE_WEBHOOK_EVENTS: variable('Pipeline', EventList, 'What that URL is told: `job.ended`, `stage.ended`, or both.', {
+    default: 'job.ended,stage.ended',
+  }),
+  MILLRACE_WEBHOOK_SECRET: variable(
+    'Pipeline',
+    SecretList,
+    'What webhooks are signed with: `whsec_` and base64 of 24 to 64 random bytes. Two, comma-separated, while one replaces the other.',
+    { secret: true },
+  ),
+  MILLRACE_JOB_WEBHOOKS: variable('Pipeline', Flag, 'May a job bring its own `webhooks.json`?', { default: 'true' }),
   MILLRACE_ALLOWED_URI_PREFIXES: variable(
     'Pipeline',
     UriPrefixList,
@@ -154,6 +195,18 @@ export const VARIABLES = {
     'How often a consumer tries for the sweep; one consumer a minute gets it.',
     { default: '30' },
   ),
+  MILLRACE_AUDIT_MINUTES: variable(
+    'Pipeline',
+    whole(0, 10_080),
+    'How often the bucket is looked through for jobs whose events were lost; 0 never.',
+    { default: '60' },
+  ),
+  MILLRACE_MAX_RUNS_IN_FLIGHT: variable(
+    'Pipeline',
+    whole(0, 10_000),
+    'The most runs that one endpoint may have queued or running; jobs share them. 0 is no ceiling.',
+    { default: '100' },
+  ),
 
   MILLRACE_MAX_TTL_SECONDS: variable(
     'Pipeline',
@@ -169,7 +222,7 @@ export const VARIABLES = {
   HTTP_ALLOW_HOSTS: variable(
     'Worker',
     HostList,
-    'Hosts (or host:port) that `http(s)` inputs may name although they are private, comma-separated.',
+    'Hosts (or host:port) that `http(s)` inputs and webhooks may name although they are private, comma-separated.',
     { default: '' },
   ),
   MILLRACE_WORK_DIR: variable(
@@ -249,6 +302,9 @@ function contradictions(config: Config): string[] {
     const [there, missing] = config[key] === undefined ? [secret, key] : [key, secret];
     if (config[there] !== undefined && config[missing] === undefined)
       wrong.push(`${missing}: expected a value, because ${there} has one`);
+  }
+  if (config.MILLRACE_WEBHOOK_URL !== undefined && (config.MILLRACE_WEBHOOK_SECRET ?? []).length === 0) {
+    wrong.push('MILLRACE_WEBHOOK_SECRET: expected a value, because MILLRACE_WEBHOOK_URL has one');
   }
   const { MILLRACE_PIPELINES_PREFIX: pipelines, MILLRACE_STATE_PREFIX: state } = config;
   if (state !== undefined && (state === pipelines || state.startsWith(`${pipelines}/`))) {

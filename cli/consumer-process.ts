@@ -1,19 +1,19 @@
 /** A consumer with everything it needs around it: the proof at start, its turns, the sweep's timer, and a stop that loses nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
-import { requireVariables } from '../config.ts';
 import { createBucketWatch } from '../consumers/bucket-watch.ts';
 import { createJobTurns } from '../consumers/job-turns.ts';
 import { createMessageHandler } from '../consumers/message-handler.ts';
-import { parseS3Notification } from '../consumers/notifications/s3.ts';
-import { createSqsConsumer } from '../consumers/sqs.ts';
-import { createSqsClient } from '../consumers/sqs-client.ts';
+import { parseNotification } from '../consumers/notifications/notification.ts';
+import { createWatchdog } from '../consumers/watchdog.ts';
 import { asMillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { reconcile } from '../pipeline/reconcile.ts';
 import { sweep } from '../pipeline/sweep.ts';
 import { proveConditionalCreate } from '../storage/conditional-create-proof.ts';
-import { awsCredentials, createReconciler } from './deployment.ts';
+import { createConsumerQueue } from './consumer-queue.ts';
+import { createReconciler } from './deployment.ts';
+import { createWakeUps } from './wake-ups.ts';
 
 export interface ConsumerProcess {
   /** Receives nothing more, finishes and acknowledges what runs, then resolves. */
@@ -29,35 +29,14 @@ export interface ConsumerOptions {
 
 /** Resolves once it receives. Throws where the settings are not right, or the bucket cannot hold claims. */
 export async function startConsumer(config: Config, log: Logger, options: ConsumerOptions = {}): Promise<ConsumerProcess> {
-  const { MILLRACE_QUEUE_URL: queueUrl } = requireVariables(config, ['MILLRACE_QUEUE_URL', 'RUNPOD_ENDPOINT', 'RUNPOD_API_KEY']);
   const reconciler = createReconciler(config, log);
   const { store, layout } = reconciler;
-  await proveConditionalCreate(store, { prefix: layout.proofPrefix, random: reconciler.randomId });
-
-  const turns = createJobTurns({
-    concurrency: config.MILLRACE_CONCURRENCY,
-    log,
-    reconcile: async (job, signal) => {
-      const { dispatched, cancelled, problems } = await reconcile(reconciler, job, signal);
-      log.debug({ job, dispatched, cancelled, problems }, 'reconciled');
-    },
-  });
-  const credentials = awsCredentials(config);
-  const client = createSqsClient({
-    endpoint: new URL(queueUrl).origin,
-    region: config.MILLRACE_QUEUE_REGION ?? regionOf(queueUrl),
-    ...(credentials === undefined ? {} : { credentials }),
-  });
-  const consumer = createSqsConsumer({
-    client,
-    queueUrl,
-    ...(config.MILLRACE_DEAD_LETTER_QUEUE_URL === undefined ? {} : { deadLetterQueueUrl: config.MILLRACE_DEAD_LETTER_QUEUE_URL }),
-    visibilityTimeoutSeconds: config.MILLRACE_VISIBILITY_TIMEOUT_SECONDS,
+  const queue = createConsumerQueue(config, {
     handle: createMessageHandler({
       bucket: store.bucket,
       pipelinesPrefix: layout.pipelinesPrefix,
-      parse: ({ body }) => parseS3Notification(body),
-      turns,
+      parse: parseNotification,
+      turns: { request: (job, signal) => turns.request(job, signal) },
       log,
       onFailure: (error) => watch.report(error),
     }),
@@ -65,23 +44,43 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
     stopTimeoutMs: STOP_GRACE_MS,
     ...(options.waitTimeSeconds === undefined ? {} : { waitTimeSeconds: options.waitTimeSeconds }),
   });
+  const { consumer } = queue;
+  const turns = createJobTurns({
+    concurrency: config.MILLRACE_CONCURRENCY,
+    log,
+    reconcile: async (job, signal) => {
+      const { dispatched, cancelled, problems, wake, retryAtMs } = await reconcile(reconciler, job, signal);
+      log.debug({ job, dispatched, cancelled, problems }, 'reconciled');
+      wakeUps.remember(job, retryAtMs);
+      for (const other of wake) wakeUps.now(other);
+    },
+  });
+  const wakeUps = createWakeUps({ wake: (job) => turns.request(job), now: Date.now, log });
   const watch = createBucketWatch({
     consumers: [consumer],
     probe: async (signal) => void (await store.head(`${layout.proofPrefix}probe`, signal)),
     log,
   });
+  try {
+    await proveConditionalCreate(store, { prefix: layout.proofPrefix, random: reconciler.randomId });
+  } catch (thrown) {
+    await queue.close();
+    throw thrown;
+  }
   const stopSweeping = new AbortController();
   const sweeping = sweepOnTimer();
   consumer.start();
-  log.info({ bucket: `${store.scheme}://${store.bucket}`, prefix: `${layout.pipelinesPrefix}/` }, 'consuming');
+  const watchdog = createWatchdog({ name: queue.kind, consumer, log });
+  log.info({ queue: queue.kind, bucket: `${store.scheme}://${store.bucket}`, prefix: `${layout.pipelinesPrefix}/` }, 'consuming');
 
   async function sweepOnTimer(): Promise<void> {
     const { signal } = stopSweeping;
+    const wake = (job: string) => turns.request(job, signal);
     while (!signal.aborted) {
       try {
         await sleep(config.MILLRACE_SWEEP_SECONDS * 1000, undefined, { signal });
-        const report = await sweep({ ...reconciler, wake: (job) => turns.request(job, signal) }, signal);
-        if (report.woken + report.settled + report.cleared > 0) log.info(report, 'swept');
+        const report = await sweep({ ...reconciler, auditMinutes: config.MILLRACE_AUDIT_MINUTES, wake }, signal);
+        if (report.woken + report.settled + report.cleared + (report.audited ?? 0) > 0) log.info(report, 'swept');
       } catch (thrown) {
         if (signal.aborted) return;
         const error = asMillraceError(thrown);
@@ -94,17 +93,14 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
   return {
     async stop() {
       stopSweeping.abort();
+      watchdog.close();
+      wakeUps.close();
       await consumer.stop();
       await turns.close(STOP_GRACE_MS);
       await sweeping;
       await watch.close();
-      client.destroy();
+      await queue.close();
       log.info('the consumer has stopped');
     },
   };
-}
-
-/** `https://sqs.eu-west-1.amazonaws.com/…` says its region; another server takes any. */
-function regionOf(queueUrl: string): string {
-  return /^https?:\/\/sqs\.([a-z0-9-]+)\.amazonaws\./.exec(queueUrl)?.[1] ?? 'us-east-1';
 }

@@ -13,9 +13,11 @@ import type { JobPlanner } from '../pipeline/job-plan.ts';
 import { createLayout } from '../pipeline/layout.ts';
 import type { Reconciler } from '../pipeline/reconcile.ts';
 import { createRunpodDispatcher } from '../runpod/endpoint.ts';
+import { createGcsStore } from '../storage/gcs-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { S3Credentials } from '../storage/s3-client.ts';
 import { createS3Store } from '../storage/s3-store.ts';
+import { webhookSettings } from './webhook-settings.ts';
 
 const BUILT_IN_PIPELINE = new URL('../manifests/built-in.pipeline.json', import.meta.url);
 
@@ -46,22 +48,45 @@ export function awsCredentials(config: Config): S3Credentials | undefined {
 
 export function createStores(config: Config): (scheme: 's3' | 'gs', bucket: string) => ObjectStore {
   const stores = new Map<string, ObjectStore>();
-  const credentials = bucketCredentials(config);
   return (scheme, bucket) => {
     const id = `${scheme}://${bucket}`;
     const store =
-      stores.get(id) ??
-      createS3Store({
-        scheme,
-        bucket,
-        endpoint: config.S3_ENDPOINT_URL,
-        region: config.S3_REGION,
-        addressingStyle: config.S3_ADDRESSING_STYLE,
-        ...(credentials === undefined ? {} : { credentials }),
-      });
+      stores.get(id) ?? (scheme === 'gs' && usesGoogle(config) ? gcsStore(config, bucket) : s3Store(config, scheme, bucket));
     stores.set(id, store);
     return store;
   };
+}
+
+/**
+ * Whether `gs://` goes through Google's own client. With HMAC keys, as the original template has them, it goes through the S3-interoperable
+ * API, but never where the state lies there: that API lets several writers create one key.
+ */
+export function usesGoogle(config: Config): boolean {
+  if (bucketAddress(config).scheme === 'gs') return true;
+  return config.HMAC_KEY === undefined && config.GOOGLE_APPLICATION_CREDENTIALS !== undefined;
+}
+
+function gcsStore(
+  { MILLRACE_GCS_ENDPOINT: apiEndpoint, GOOGLE_APPLICATION_CREDENTIALS: keyFile }: Config,
+  bucket: string,
+): ObjectStore {
+  return createGcsStore({
+    bucket,
+    ...(apiEndpoint === undefined ? {} : { apiEndpoint }),
+    ...(keyFile === undefined ? {} : { keyFile }),
+  });
+}
+
+function s3Store(config: Config, scheme: 's3' | 'gs', bucket: string): ObjectStore {
+  const credentials = bucketCredentials(config);
+  return createS3Store({
+    scheme,
+    bucket,
+    endpoint: config.S3_ENDPOINT_URL,
+    region: config.S3_REGION,
+    addressingStyle: config.S3_ADDRESSING_STYLE,
+    ...(credentials === undefined ? {} : { credentials }),
+  });
 }
 
 /** What plans jobs: enough for `status` and `plan`, which write nothing. */
@@ -78,6 +103,7 @@ export function createPlanner(config: Config, storeFor = createStores(config)): 
       maxSegments: config.MILLRACE_MAX_SEGMENTS,
       maxManifestBytes: config.MILLRACE_MAX_MANIFEST_BYTES,
       jobPipelines: config.MILLRACE_JOB_PIPELINES,
+      jobWebhooks: config.MILLRACE_JOB_WEBHOOKS,
       endpoints: config.MILLRACE_ENDPOINTS.map((pair) => pair.slice(0, pair.indexOf('='))),
       allowedUriPrefixes: config.MILLRACE_ALLOWED_URI_PREFIXES,
     },
@@ -93,15 +119,18 @@ export function createReconciler(config: Config, log: Logger): Reconciler {
     const equals = pair.indexOf('=');
     return [pair.slice(0, equals), { url: pair.slice(equals + 1), apiKey }] as const;
   });
+  const webhooks = webhookSettings(config);
   return {
     ...createPlanner(config, storeFor),
+    ...(webhooks === undefined ? {} : { webhooks }),
     storeFor,
     maxTtlSeconds: config.MILLRACE_MAX_TTL_SECONDS,
+    maxRunsInFlight: config.MILLRACE_MAX_RUNS_IN_FLIGHT,
     dispatcher: createRunpodDispatcher({
       endpoints: { default: { url: RUNPOD_ENDPOINT, apiKey }, ...Object.fromEntries(named) },
       log,
     }),
-    consumerId: `${hostname()}-${process.pid}-${randomId()}`,
+    consumerId: createProcessId(),
     randomId,
     log,
   };
@@ -109,6 +138,9 @@ export function createReconciler(config: Config, log: Logger): Reconciler {
 
 const ID_BYTES = 8;
 const randomId = (): string => randomBytes(ID_BYTES).toString('hex');
+
+/** Names this process in what it claims. */
+export const createProcessId = (): string => `${hostname()}-${process.pid}-${randomId()}`;
 
 function readGraph(config: Config): Graph {
   const file = config.MILLRACE_PIPELINE_FILE ?? BUILT_IN_PIPELINE;

@@ -28,6 +28,8 @@ export function exitCodeOf({ code, retryable }: MillraceError): ExitCode {
     case 'CONDITIONAL_CREATE_UNSUPPORTED':
     case 'RUN_UNAUTHORIZED':
     case 'STORE_FORBIDDEN':
+    case 'QUEUE_FORBIDDEN':
+    case 'QUEUE_NOT_PULLABLE':
       return EXIT.config;
     case 'USAGE':
       return EXIT.usage;
@@ -36,6 +38,8 @@ export function exitCodeOf({ code, retryable }: MillraceError): ExitCode {
     case 'MANIFEST_TOO_LARGE':
     case 'GRAPH_INVALID':
     case 'URI_INVALID':
+    case 'MESSAGE_NOT_JSON':
+    case 'MESSAGE_NOT_NOTIFICATION':
       return EXIT.data;
     case 'INTERNAL':
       return EXIT.internal;

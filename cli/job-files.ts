@@ -12,6 +12,7 @@ export interface JobFile {
 const MANIFEST_KEYS: Readonly<Record<string, string>> = {
   'pipeline.json': 'pipeline.json',
   'cancel.json': 'cancel.json',
+  'webhooks.json': 'webhooks.json',
   'sources.json': 'inputs/sources.json',
   'segments.json': 'stage/segmentation/segments.json',
   'encoding.json': 'stage/encoding/encoding.json',
@@ -28,7 +29,7 @@ export function jobFile(argument: string): JobFile {
   const key = argument.slice(0, equals);
   if (isJobKey(key) && !isReservedKey(key)) return { path: argument.slice(equals + 1), key };
   throw new MillraceError('USAGE', `${JSON.stringify(key)} is no key inside a job's folder that may be written`, {
-    fix: 'Give a key such as inputs/audio/master.m4a=talk.m4a: no leading slash, no .., not in results/ or problems/.',
+    fix: 'Give a key such as inputs/audio/master.m4a=talk.m4a: no leading slash, no .., not in results/, problems/ or webhooks/.',
   });
 }
 

@@ -3,22 +3,23 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PutBucketNotificationConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
-import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { z } from 'zod';
 import { readConfig } from '../config.ts';
 import { startBucket } from '../local/bucket/bucket.ts';
 import { startEndpoint } from '../local/endpoint/endpoint.ts';
-import { startQueue } from '../local/queue/queue.ts';
 import type { Logger } from '../log.ts';
 import { startConsumer } from './consumer-process.ts';
 import { removeLocalEnvironment, writeLocalEnvironment } from './local-environment.ts';
 import { choosePorts, rememberPorts } from './local-ports.ts';
+import { type LocalQueue, type QueueKind, startLocalQueue } from './local-queue.ts';
 import { startWorkerPool } from './worker-pool.ts';
 
 export interface LocalStackOptions {
   readonly dataDir: string;
   /** The bucket's; the queue's and the endpoint's are the next two. 0 picks free ones, and the same the next time. */
   readonly port: number;
+  /** SQS unless told. */
+  readonly queue?: QueueKind;
   readonly workers: number;
   /** False leaves consuming to a `millrace consume` of its own. */
   readonly consume: boolean;
@@ -50,22 +51,16 @@ export interface StackDescription {
     readonly accessKeyId: string;
     readonly secretAccessKey: string;
   };
-  readonly queue: { readonly url: string; readonly deadLetterUrl: string; readonly endpoint: string };
+  readonly queue: LocalQueue['description'];
   readonly runpod: { readonly url: string; readonly apiKey: string };
 }
 
 export const LOCAL_BUCKET = 'videos';
 const REGION = 'us-east-1';
-const QUEUE = 'millrace';
-const DEAD_LETTER_QUEUE = 'millrace-dead-letters';
-const MAX_RECEIVE_COUNT = 5;
 /** Polling this machine costs nothing, and Ctrl-C waits for the poll that is under way. */
 const LOCAL_POLL_SECONDS = 1;
 /** A run is given to another worker after three missed pings: soon, where a killed `millrace dev` is started again. */
 const LOCAL_PING_INTERVAL_MS = 4_000;
-/** Longer than the queue's: a dead letter keeps the time of its first sending. */
-const DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600;
-const QUEUE_RETENTION_SECONDS = 4 * 24 * 3600;
 const FFMPEG_SETTINGS = ['FFMPEG_PATH', 'FFPROBE_PATH', 'MILLRACE_FONTS_DIR', 'MILLRACE_LOG_LEVEL'] as const;
 
 /** Starts the parts in the order that each needs the last; what has started is stopped again where one cannot. */
@@ -80,21 +75,27 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const ports = await choosePorts(dataDir, options.port);
     const keys = readKeys(dataDir);
     const signing = { accessKeyId: keys.accessKeyId, secretAccessKey: keys.secretAccessKey, region: REGION };
-    const queue = await startQueue({ dataDir: join(dataDir, 'queue'), port: ports.queue, ...signing, log });
+    const queue = await startLocalQueue(options.queue ?? 'sqs', {
+      dataDir,
+      port: ports.queue,
+      ...signing,
+      apiToken: keys.apiKey,
+      log,
+    });
     stops.push(() => queue.close());
-    const { queueUrl, queueArn, deadLetterUrl } = await createQueues(queue.endpoint, signing);
     const bucketFolder = join(dataDir, 'bucket', LOCAL_BUCKET);
-    const deliver = (arn: string, body: string) => queue.sendToArn(arn, body);
+    const serviceAccountFile = join(dataDir, 'google-service-account.json');
     const bucket = await startBucket({
       dataDir: join(dataDir, 'bucket'),
       port: ports.bucket,
       ...signing,
       buckets: [LOCAL_BUCKET],
-      deliver,
+      serviceAccountFile,
+      deliver: (_, notification) => queue.deliver(notification),
       log,
     });
     stops.push(() => bucket.close());
-    await notifyQueue(bucket.endpoint, signing, queueArn, `${readConfig(env).MILLRACE_PIPELINES_PREFIX}/`);
+    await notifyQueue(bucket.endpoint, signing, `${readConfig(env).MILLRACE_PIPELINES_PREFIX}/`);
     const endpoint = await startEndpoint({
       dataDir: join(dataDir, 'runpod'),
       port: ports.endpoint,
@@ -106,16 +107,20 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 
     await rememberPorts(dataDir, {
       bucket: portOf(bucket.endpoint),
-      queue: portOf(queue.endpoint),
+      queue: queue.port,
       endpoint: portOf(endpoint.endpoint),
     });
 
     const description: StackDescription = {
       bucket: { name: LOCAL_BUCKET, endpoint: bucket.endpoint, ...signing },
-      queue: { url: queueUrl, deadLetterUrl, endpoint: queue.endpoint },
+      queue: queue.description,
       runpod: { url: endpoint.runUrl, apiKey: keys.apiKey },
     };
-    const environment = environmentOf(description);
+    const environment = {
+      ...environmentOf(description),
+      ...queue.environment,
+      ...(queue.description.kind === 'pubsub' ? googleEnvironment(description, serviceAccountFile) : {}),
+    };
     const allowHosts = [bucket.endpoint.replace('http://', ''), ...(options.allowHosts ?? [])].join(',');
     const passedOn = Object.fromEntries(FFMPEG_SETTINGS.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
     const pool = startWorkerPool({
@@ -165,29 +170,8 @@ interface Signing {
   readonly region: string;
 }
 
-async function createQueues(endpoint: string, { region, ...credentials }: Signing) {
-  const client = new SQSClient({ endpoint, region, credentials });
-  const create = async (QueueName: string, Attributes: Record<string, string>): Promise<string> => {
-    const { QueueUrl = '' } = await client.send(new CreateQueueCommand({ QueueName, Attributes }));
-    return QueueUrl;
-  };
-  const arnOf = (name: string) => `arn:aws:sqs:${region}:000000000000:${name}`;
-  const deadLetterUrl = await create(DEAD_LETTER_QUEUE, { MessageRetentionPeriod: String(DEAD_LETTER_RETENTION_SECONDS) });
-  const queueUrl = await create(QUEUE, {
-    MessageRetentionPeriod: String(QUEUE_RETENTION_SECONDS),
-    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arnOf(DEAD_LETTER_QUEUE), maxReceiveCount: MAX_RECEIVE_COUNT }),
-  });
-  client.destroy();
-  return { queueUrl, deadLetterUrl, queueArn: arnOf(QUEUE) };
-}
-
 /** The same configuration that a deployment on AWS needs: both kinds of event, and the prefix with its slash. */
-async function notifyQueue(
-  endpoint: string,
-  { region, ...credentials }: Signing,
-  queueArn: string,
-  prefix: string,
-): Promise<void> {
+async function notifyQueue(endpoint: string, { region, ...credentials }: Signing, prefix: string): Promise<void> {
   const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
   await client.send(
     new PutBucketNotificationConfigurationCommand({
@@ -196,7 +180,8 @@ async function notifyQueue(
         QueueConfigurations: [
           {
             Id: 'millrace',
-            QueueArn: queueArn,
+            // The one queue there is, whatever its kind: S3 knows no other name for one.
+            QueueArn: `arn:aws:sqs:${region}:000000000000:millrace`,
             Events: ['s3:ObjectCreated:*', 's3:ObjectRemoved:*'],
             Filter: { Key: { FilterRules: [{ Name: 'prefix', Value: prefix }] } },
           },
@@ -220,8 +205,21 @@ function environmentOf({ bucket, queue, runpod }: StackDescription): Record<stri
     AWS_SESSION_TOKEN: '',
     MILLRACE_QUEUE_URL: queue.url,
     MILLRACE_DEAD_LETTER_QUEUE_URL: queue.deadLetterUrl,
-    MILLRACE_QUEUE_REGION: bucket.region,
     RUNPOD_ENDPOINT: runpod.url,
     RUNPOD_API_KEY: runpod.apiKey,
+  };
+}
+
+/** A deployment on Google has no AWS name anywhere: the same bucket, through Google's API. */
+function googleEnvironment({ bucket }: StackDescription, serviceAccountFile: string): Record<string, string> {
+  return {
+    VIDEOS_BUCKET: `gs://${bucket.name}`,
+    MILLRACE_GCS_ENDPOINT: bucket.endpoint,
+    GOOGLE_APPLICATION_CREDENTIALS: serviceAccountFile,
+    S3_ENDPOINT_URL: '',
+    HMAC_KEY: '',
+    HMAC_SECRET: '',
+    AWS_ACCESS_KEY_ID: '',
+    AWS_SECRET_ACCESS_KEY: '',
   };
 }

@@ -35,7 +35,7 @@ function colourOf({ phase }: PlannedStage, { failed, done, total }: StageCounts)
 }
 
 function detail({ phase, why, items }: PlannedStage, counts: StageCounts): string {
-  const parts = (['running', 'dispatch', 'held', 'failed', 'removed', 'cancelled'] as const)
+  const parts = (['running', 'dispatch', 'held', 'retrying', 'failed', 'removed', 'cancelled'] as const)
     .filter((name) => counts[name] > 0)
     .map((name) => `${counts[name]} ${name === 'dispatch' ? 'to dispatch' : name}`);
   const firstWait = items.find((item) => item.phase === 'waiting')?.why ?? '';

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { runDemo } from '../demo/demo.ts';
+import { QUEUE_KINDS, type QueueKind } from '../local-queue.ts';
 import { wholeNumber } from '../number-argument.ts';
 import { dataDir, stopSignal } from '../session.ts';
 import { createTerminal } from '../terminal.ts';
@@ -13,6 +14,7 @@ const SETTINGS = ['FFMPEG_PATH', 'FFPROBE_PATH', 'MILLRACE_FONTS_DIR', 'MILLRACE
 interface DemoCommandOptions {
   readonly data?: string;
   readonly port: number;
+  readonly queue: QueueKind;
   readonly workers: number;
   readonly keep?: true;
 }
@@ -28,6 +30,11 @@ export function addDemo(program: Command): void {
       wholeNumber(0, 65_533),
       0,
     )
+    .addOption(
+      new Option('--queue <kind>', 'which queue: pubsub needs Google\u2019s emulator installed')
+        .choices(QUEUE_KINDS)
+        .default('sqs'),
+    )
     .option('--workers <n>', 'how many worker processes', wholeNumber(1, 64), DEFAULT_WORKERS)
     .option('--keep', 'leave everything running afterwards, until Ctrl-C')
     .addHelpText(
@@ -39,13 +46,14 @@ Exits 0 where every output is right, 1 where one is not.
 Examples:
   $ millrace demo
   $ millrace demo --keep
+  $ millrace demo --queue cloudflare
   $ FFMPEG_PATH=/opt/ffmpeg/bin/ffmpeg millrace demo --data /tmp/demo`,
     )
-    .action(async ({ data, port, workers, keep }: DemoCommandOptions) => {
+    .action(async ({ data, port, queue, workers, keep }: DemoCommandOptions) => {
       const env = Object.fromEntries(SETTINGS.map((name) => [name, process.env[name]]));
       process.exitCode = await runDemo({
         folder: resolve(data ?? join(dataDir(process.env), 'demo')),
-        ...{ port, workers, env },
+        ...{ port, queue, workers, env },
         keep: keep === true,
         terminal: createTerminal(process.stdout, process.stderr),
         signal: stopSignal(),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { createLogger } from '../../log.ts';
+import { QUEUE_KINDS, type QueueKind } from '../local-queue.ts';
 import { type LocalStack, startLocalStack } from '../local-stack.ts';
 import { wholeNumber } from '../number-argument.ts';
 import { aborted, dataDir, openOwnSession, stopSignal } from '../session.ts';
@@ -11,6 +12,7 @@ const DEFAULT_WORKERS = 2;
 
 interface DevOptions {
   readonly port: number;
+  readonly queue: QueueKind;
   readonly workers: number;
   readonly consumer: boolean;
   readonly json?: true;
@@ -26,6 +28,11 @@ export function addDev(program: Command): void {
       wholeNumber(0, 65_533),
       DEFAULT_PORT,
     )
+    .addOption(
+      new Option('--queue <kind>', 'which queue: pubsub needs Google\u2019s emulator installed')
+        .choices(QUEUE_KINDS)
+        .default('sqs'),
+    )
     .option('--workers <n>', 'how many worker processes', wholeNumber(0, 64), DEFAULT_WORKERS)
     .option('--no-consumer', 'without a consumer: start `millrace consume` yourself')
     .option('--json', 'print one line of JSON once everything is ready')
@@ -37,13 +44,14 @@ Other commands find it by themselves while it runs. Ctrl-C stops it; what was qu
 
 Examples:
   $ millrace dev
+  $ millrace dev --queue cloudflare
   $ millrace dev --port 0 --json`,
     )
-    .action(async ({ port, workers, consumer, json }: DevOptions) => {
+    .action(async ({ port, queue, workers, consumer, json }: DevOptions) => {
       const { config, env, terminal } = openOwnSession('dev');
       const log = createLogger({ level: config.MILLRACE_LOG_LEVEL, name: 'dev' });
       const signal = stopSignal();
-      const stack = await startLocalStack({ dataDir: resolve(dataDir(env)), port, workers, consume: consumer, env, log });
+      const stack = await startLocalStack({ dataDir: resolve(dataDir(env)), port, queue, workers, consume: consumer, env, log });
       if (json) terminal.print(JSON.stringify(stack.description));
       else for (const line of welcome(stack)) terminal.print(line);
       await aborted(signal);

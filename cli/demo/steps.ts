@@ -7,6 +7,7 @@ import type { Logger } from '../../log.ts';
 import type { JobPlanner, PlannedJob } from '../../pipeline/job-plan.ts';
 import { jobState } from '../../pipeline/job-state.ts';
 import { createPlanner } from '../deployment.ts';
+import type { QueueKind } from '../local-queue.ts';
 import { type LocalStack, startLocalStack } from '../local-stack.ts';
 import { aborted } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
@@ -28,6 +29,7 @@ export interface DemoOptions {
   readonly folder: string;
   /** The bucket's; 0 picks free ones. */
   readonly port: number;
+  readonly queue: QueueKind;
   readonly workers: number;
   /** Leaves everything running after the checks, until `signal` is aborted. */
   readonly keep: boolean;
@@ -93,7 +95,7 @@ function say({ terminal, startedAtMs }: Demo, line: string): void {
 }
 
 async function startParts(demo: Demo, media: DemoMedia): Promise<{ stack: LocalStack; origin: Origin }> {
-  const { folder, port, workers, env, log, logFile, stops } = demo;
+  const { folder, port, queue, workers, env, log, logFile, stops } = demo;
   const served = [
     [ORIGIN_NAMES.master, media.master],
     [ORIGIN_NAMES.video, media.landscape],
@@ -102,7 +104,17 @@ async function startParts(demo: Demo, media: DemoMedia): Promise<{ stack: LocalS
   stops.push(() => origin.close());
   const allowHosts = [origin.host];
   const onWorkerLine = (line: string) => logFile.write(line);
-  const stack = await startLocalStack({ dataDir: folder, port, workers, consume: true, allowHosts, env, log, onWorkerLine });
+  const stack = await startLocalStack({
+    dataDir: folder,
+    port,
+    queue,
+    workers,
+    consume: true,
+    allowHosts,
+    env,
+    log,
+    onWorkerLine,
+  });
   stops.push(() => stack.stop());
   demo.workSignal.throwIfAborted();
   return { stack, origin };

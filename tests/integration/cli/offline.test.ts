@@ -5,7 +5,21 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { millrace } from './millrace.ts';
 
-const COMMANDS = ['dev', 'demo', 'submit', 'status', 'plan', 'validate', 'consume', 'worker'];
+const COMMANDS = [
+  'dev',
+  'demo',
+  'submit',
+  'status',
+  'plan',
+  'retry',
+  'cancel',
+  'resume',
+  'reconcile',
+  'validate',
+  'decode',
+  'consume',
+  'worker',
+];
 
 /** What needs no bucket. */
 describe('millrace', () => {

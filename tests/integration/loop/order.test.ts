@@ -32,7 +32,9 @@ describe('a job whose files come in any order', () => {
     files.set(
       'inputs/subtitles/en.ass',
       Buffer.from(
-        '[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Start, End, Text\nDialogue: 0:00:00.00,0:00:01.00,MILLRACE\n',
+        // The styles are there because an old libass reads no file without them.
+        '[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize\nStyle: Default,DejaVu Sans,20\n\n' +
+          '[Events]\nFormat: Layer, Start, End, Style, Text\nDialogue: 0,0:00:00.00,0:00:01.00,Default,MILLRACE\n',
       ),
     );
     files.set('segments.json', Buffer.from(JSON.stringify([0, 1].map((start) => ({ start_sec: start, duration_sec: 1 })))));

@@ -68,7 +68,7 @@ const ROWS: readonly Row[] = [
       'a key that only Millrace writes',
       source({ dest_key: 'results/a.json' }),
       'sources[0].dest_key',
-      'a key outside results/ and problems/',
+      'a key outside results/, problems/ and webhooks/',
       '"results/a.json"',
     ],
     ['a media type that is none', source({ content_type: 'audio' }), 'sources[0].content_type', 'media type', '"audio"'],

@@ -55,7 +55,7 @@ export interface TestStack extends StackView {
   stop(): Promise<void>;
 }
 
-export type TestStackOptions = Partial<Pick<LocalStackOptions, 'workers' | 'consume' | 'allowHosts' | 'env'>>;
+export type TestStackOptions = Partial<Pick<LocalStackOptions, 'queue' | 'workers' | 'consume' | 'allowHosts' | 'env'>>;
 
 const POLL_MS = 150;
 const DEFAULT_WITHIN_SECONDS = 60;
@@ -99,8 +99,9 @@ export function viewStack(
   const planner = createPlanner(config);
   const { store, layout } = planner;
   const { HMAC_KEY: accessKeyId = '', HMAC_SECRET: secretAccessKey = '', MILLRACE_QUEUE_URL: queueUrl = '' } = config;
+  // Only looked at where the stack's queue is one of SQS.
   const sqs = new SQSClient({
-    endpoint: new URL(queueUrl).origin,
+    endpoint: URL.canParse(queueUrl) ? new URL(queueUrl).origin : 'http://127.0.0.1:1',
     region: config.S3_REGION,
     credentials: { accessKeyId, secretAccessKey },
   });

@@ -15,6 +15,7 @@ describe('where a file belongs in a job', () => {
     ['a/encoding.json', 'stage/encoding/encoding.json'],
     ['a/pipeline.json', 'pipeline.json'],
     ['a/cancel.json', 'cancel.json'],
+    ['a/webhooks.json', 'webhooks.json'],
   ])('%s becomes %s', (path, key) => {
     expect(jobFile(path)).toEqual({ path, key });
   });
@@ -27,9 +28,12 @@ describe('where a file belongs in a job', () => {
     expect(() => jobFile(name)).toThrow(expect.objectContaining({ code: 'USAGE', fix: expect.stringContaining('KEY=FILE') }));
   });
 
-  it.each(['/a', '../a', 'a/../b', 'a//b', '', 'results/a', 'problems/a.json', 'a\\b'])('is never %j', (key) => {
-    expect(() => jobFile(`${key}=talk.m4a`)).toThrow(expect.objectContaining({ code: 'USAGE' }));
-  });
+  it.each(['/a', '../a', 'a/../b', 'a//b', '', 'results/a', 'problems/a.json', 'webhooks/a.json', 'a\\b'])(
+    'is never %j',
+    (key) => {
+      expect(() => jobFile(`${key}=talk.m4a`)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+    },
+  );
 });
 
 describe('the order in which files are written', () => {

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import { MillraceError } from '../../errors.ts';
+import { planJob } from '../../pipeline/job-plan.ts';
+import type { Plan } from '../../pipeline/plan-types.ts';
+import { reconcile } from '../../pipeline/reconcile.ts';
+import { type RetrySelection, retriesIn, writeRetries } from '../../pipeline/retry.ts';
+import { createReconciler } from '../deployment.ts';
+import { itemNumbers } from '../item-numbers.ts';
+import { jobArgument } from '../job-argument.ts';
+import { openSession, stopSignal } from '../session.ts';
+
+interface RetryOptions {
+  readonly stage?: string;
+  readonly item?: ReadonlySet<number>;
+}
+
+export function addRetry(program: Command): void {
+  program
+    .command('retry')
+    .description('Try again what has failed for good, and make again what was made and is gone. What is done stays as it is.')
+    .argument('<job>', 'the job id', jobArgument)
+    .option('--stage <name>', 'this stage only')
+    .option('--item <numbers>', 'these items only, such as 57 or 0-4,7', itemNumbers)
+    .addHelpText(
+      'after',
+      `
+Failures so far are forgotten: each item has all its attempts again. Items that wait to be tried again are tried now.
+
+Examples:
+  $ millrace retry talk-1
+  $ millrace retry talk-1 --stage segmentation --item 57`,
+    )
+    .action(async (job: string, { stage, item: items }: RetryOptions) => {
+      const { config, log, terminal } = openSession('retry');
+      const reconciler = createReconciler(config, log);
+      const signal = stopSignal();
+      const { plan } = await planJob(reconciler, job, signal);
+      const selection: RetrySelection = { ...(stage === undefined ? {} : { stage }), ...(items === undefined ? {} : { items }) };
+      requireKnown(plan, selection);
+      const attempts = retriesIn(plan, selection);
+      for (const { stage: name, item, attempt } of attempts) terminal.print(`retry  ${name}/${item}  after attempt ${attempt}`);
+      if (attempts.length === 0) {
+        terminal.print(`nothing of ${job} has failed or is gone`);
+        return;
+      }
+      await writeRetries(reconciler, job, attempts, Date.now());
+      const { dispatched } = await reconcile(reconciler, job, signal);
+      terminal.print(`${dispatched} dispatched; the rest follows as slots and inputs allow`);
+    });
+}
+
+/** Throws USAGE for a stage that the job does not have, and where the job is cancelled. */
+function requireKnown({ job, stages, stopped }: Plan, { stage }: RetrySelection): void {
+  if (stopped === 'cancelled') {
+    throw new MillraceError('USAGE', `${job} is cancelled, so nothing of it can be retried`, {
+      fix: `Run millrace resume ${job} first.`,
+    });
+  }
+  if (stage === undefined || stages.some(({ name }) => name === stage)) return;
+  throw new MillraceError('USAGE', `${job} has no stage ${JSON.stringify(stage)}`, {
+    fix: `Its stages are ${stages.map(({ name }) => name).join(', ')}.`,
+  });
+}

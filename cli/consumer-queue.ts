@@ -1,0 +1,79 @@
+/** The consumer of the queue that the settings name, whichever of the three it is. */
+import { type Config, requireVariables } from '../config.ts';
+import { createCloudflareConsumer } from '../consumers/cloudflare-queues.ts';
+import { createPubsubConsumer } from '../consumers/pubsub.ts';
+import type { HandleMessage, QueueConsumer } from '../consumers/queue-message.ts';
+import { createSqsConsumer } from '../consumers/sqs.ts';
+import type { Logger } from '../log.ts';
+import { type QueueAddress, queueAddress } from './queue-address.ts';
+import { cloudflareClient, pubsubClient, sqsClient } from './queue-clients.ts';
+
+export interface ConsumerQueueOptions {
+  readonly handle: HandleMessage;
+  readonly log: Logger;
+  readonly stopTimeoutMs: number;
+  /** The longest that a poll is held open, or that a queue without long polling is left alone while it is empty. */
+  readonly waitTimeSeconds?: number;
+}
+
+export interface ConsumerQueue {
+  readonly kind: QueueAddress['kind'];
+  readonly consumer: QueueConsumer;
+  /** To be called once the consumer has stopped. */
+  close(): Promise<void>;
+}
+
+/** Throws CONFIG_INVALID where the settings name no queue, or queues of two kinds. */
+export function createConsumerQueue(config: Config, options: ConsumerQueueOptions): ConsumerQueue {
+  const { handle, log, stopTimeoutMs, waitTimeSeconds } = options;
+  const { MILLRACE_QUEUE_URL: url } = requireVariables(config, ['MILLRACE_QUEUE_URL']);
+  const address = queueAddress(url, 'MILLRACE_QUEUE_URL');
+  const common = { handle, log, stopTimeoutMs };
+  const leaseSeconds = config.MILLRACE_VISIBILITY_TIMEOUT_SECONDS;
+  switch (address.kind) {
+    case 'sqs': {
+      const client = sqsClient(config, address.url);
+      const dead = deadLetters(config, 'sqs');
+      const consumer = createSqsConsumer({
+        ...common,
+        client,
+        queueUrl: address.url,
+        visibilityTimeoutSeconds: leaseSeconds,
+        ...(dead === undefined ? {} : { deadLetterQueueUrl: dead.url }),
+        ...(waitTimeSeconds === undefined ? {} : { waitTimeSeconds }),
+      });
+      return { kind: 'sqs', consumer, close: async () => client.destroy() };
+    }
+    case 'cloudflare': {
+      const dead = deadLetters(config, 'cloudflare');
+      const consumer = createCloudflareConsumer({
+        ...common,
+        client: cloudflareClient(config, address.url),
+        visibilityTimeoutSeconds: leaseSeconds,
+        ...(dead === undefined ? {} : { deadLetterClient: cloudflareClient(config, dead.url) }),
+        ...(waitTimeSeconds === undefined ? {} : { maxIdlePauseMs: waitTimeSeconds * 1000 }),
+      });
+      return { kind: 'cloudflare', consumer, close: async () => undefined };
+    }
+    case 'pubsub': {
+      const client = pubsubClient(config, address.project);
+      const dead = deadLetters(config, 'pubsub');
+      const consumer = createPubsubConsumer({
+        ...common,
+        client,
+        subscription: address.subscription,
+        ackDeadlineSeconds: leaseSeconds,
+        ...(dead === undefined ? {} : { deadLetterSubscription: dead.subscription }),
+      });
+      return { kind: 'pubsub', consumer, close: () => client.close() };
+    }
+  }
+}
+
+type AddressOf<K extends QueueAddress['kind']> = Extract<QueueAddress, { kind: K }>;
+
+function deadLetters<K extends QueueAddress['kind']>(config: Config, kind: K): AddressOf<K> | undefined {
+  const text = config.MILLRACE_DEAD_LETTER_QUEUE_URL;
+  if (text === undefined) return undefined;
+  return queueAddress(text, 'MILLRACE_DEAD_LETTER_QUEUE_URL', kind);
+}

@@ -1,0 +1,85 @@
+/** The dead-letter queue that the settings name, and the queue whose letters they were. */
+import { type Config, requireVariables } from '../../config.ts';
+import { createCloudflareLetters } from '../../consumers/dead-letters/cloudflare.ts';
+import { createCloudflareSink } from '../../consumers/dead-letters/cloudflare-sink.ts';
+import type { LetterSink, LetterSource } from '../../consumers/dead-letters/letter-queue.ts';
+import { createPubsubLetters } from '../../consumers/dead-letters/pubsub.ts';
+import { createPubsubSink } from '../../consumers/dead-letters/pubsub-sink.ts';
+import { createSqsLetters } from '../../consumers/dead-letters/sqs.ts';
+import { createSqsSink } from '../../consumers/dead-letters/sqs-sink.ts';
+import { type QueueAddress, queueAddress } from '../queue-address.ts';
+import { cloudflareClient, pubsubClient, sqsClient } from '../queue-clients.ts';
+
+export interface LettersOptions {
+  /** Waits at the end for letters that a killed command had in hand, where the queue says that there are such. */
+  readonly waitForHidden: boolean;
+  readonly onWaiting?: (hidden: number, seconds: number) => void;
+}
+
+/** Throws CONFIG_INVALID where MILLRACE_DEAD_LETTER_QUEUE_URL is missing or names no queue. */
+export function openDeadLetters(config: Config, options: LettersOptions): LetterSource {
+  const address = deadLetterAddress(config);
+  const pipelinesPrefix = config.MILLRACE_PIPELINES_PREFIX;
+  switch (address.kind) {
+    case 'sqs': {
+      const client = sqsClient(config, address.url);
+      const letters = createSqsLetters({ client, queueUrl: address.url, pipelinesPrefix, ...options });
+      return closingToo(letters, async () => client.destroy());
+    }
+    case 'cloudflare': {
+      const client = cloudflareClient(config, address.url);
+      return createCloudflareLetters({ client, queueUrl: address.url, pipelinesPrefix });
+    }
+    case 'pubsub': {
+      const client = pubsubClient(config, address.project);
+      const letters = createPubsubLetters({ client, subscription: address.subscription, pipelinesPrefix });
+      return closingToo(letters, () => client.close());
+    }
+  }
+}
+
+export type OpenSink = LetterSink & { close(): Promise<void> };
+
+/** Where letters are sent again. Throws CONFIG_INVALID where MILLRACE_QUEUE_URL is missing or names no queue. */
+export async function openMainQueue(config: Config): Promise<OpenSink> {
+  const address = mainAddress(config);
+  switch (address.kind) {
+    case 'sqs': {
+      const client = sqsClient(config, address.url);
+      return { ...createSqsSink(client, address.url), close: async () => client.destroy() };
+    }
+    case 'cloudflare': {
+      const sink = createCloudflareSink(cloudflareClient(config, address.url), address.url);
+      return { ...sink, close: async () => undefined };
+    }
+    case 'pubsub': {
+      const client = pubsubClient(config, address.project);
+      try {
+        return { ...(await createPubsubSink(client, address.subscription)), close: () => client.close() };
+      } catch (thrown) {
+        await client.close();
+        throw thrown;
+      }
+    }
+  }
+}
+
+export function deadLetterAddress(config: Config): QueueAddress {
+  const { MILLRACE_DEAD_LETTER_QUEUE_URL: text } = requireVariables(config, ['MILLRACE_DEAD_LETTER_QUEUE_URL']);
+  return queueAddress(text, 'MILLRACE_DEAD_LETTER_QUEUE_URL');
+}
+
+export function mainAddress(config: Config): QueueAddress {
+  const { MILLRACE_QUEUE_URL: text } = requireVariables(config, ['MILLRACE_QUEUE_URL']);
+  return queueAddress(text, 'MILLRACE_QUEUE_URL');
+}
+
+function closingToo(source: LetterSource, close: () => Promise<void>): LetterSource {
+  return {
+    ...source,
+    async close() {
+      await source.close();
+      await close();
+    },
+  };
+}
