@@ -31,7 +31,7 @@ export interface ConsumerOptions {
 export async function startConsumer(config: Config, log: Logger, options: ConsumerOptions = {}): Promise<ConsumerProcess> {
   const reconciler = createReconciler(config, log);
   const { store, layout } = reconciler;
-  const queue = createConsumerQueue(config, {
+  const queue = await createConsumerQueue(config, {
     handle: createMessageHandler({
       bucket: store.bucket,
       pipelinesPrefix: layout.pipelinesPrefix,

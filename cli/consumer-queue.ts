@@ -1,9 +1,6 @@
 /** The consumer of the queue that the settings name, whichever of the three it is. */
 import { type Config, requireVariables } from '../config.ts';
-import { createCloudflareConsumer } from '../consumers/cloudflare-queues.ts';
-import { createPubsubConsumer } from '../consumers/pubsub.ts';
 import type { HandleMessage, QueueConsumer } from '../consumers/queue-message.ts';
-import { createSqsConsumer } from '../consumers/sqs.ts';
 import type { Logger } from '../log.ts';
 import { type QueueAddress, queueAddress } from './queue-address.ts';
 import { cloudflareClient, pubsubClient, sqsClient } from './queue-clients.ts';
@@ -24,7 +21,7 @@ export interface ConsumerQueue {
 }
 
 /** Throws CONFIG_INVALID where the settings name no queue, or queues of two kinds. */
-export function createConsumerQueue(config: Config, options: ConsumerQueueOptions): ConsumerQueue {
+export async function createConsumerQueue(config: Config, options: ConsumerQueueOptions): Promise<ConsumerQueue> {
   const { handle, log, stopTimeoutMs, waitTimeSeconds } = options;
   const { MILLRACE_QUEUE_URL: url } = requireVariables(config, ['MILLRACE_QUEUE_URL']);
   const address = queueAddress(url, 'MILLRACE_QUEUE_URL');
@@ -32,8 +29,9 @@ export function createConsumerQueue(config: Config, options: ConsumerQueueOption
   const leaseSeconds = config.MILLRACE_VISIBILITY_TIMEOUT_SECONDS;
   switch (address.kind) {
     case 'sqs': {
-      const client = sqsClient(config, address.url);
+      const { createSqsConsumer } = await import('../consumers/sqs.ts');
       const dead = deadLetters(config, 'sqs');
+      const client = await sqsClient(config, address.url);
       const consumer = createSqsConsumer({
         ...common,
         client,
@@ -45,19 +43,21 @@ export function createConsumerQueue(config: Config, options: ConsumerQueueOption
       return { kind: 'sqs', consumer, close: async () => client.destroy() };
     }
     case 'cloudflare': {
+      const { createCloudflareConsumer } = await import('../consumers/cloudflare-queues.ts');
       const dead = deadLetters(config, 'cloudflare');
       const consumer = createCloudflareConsumer({
         ...common,
-        client: cloudflareClient(config, address.url),
+        client: await cloudflareClient(config, address.url),
         visibilityTimeoutSeconds: leaseSeconds,
-        ...(dead === undefined ? {} : { deadLetterClient: cloudflareClient(config, dead.url) }),
+        ...(dead === undefined ? {} : { deadLetterClient: await cloudflareClient(config, dead.url) }),
         ...(waitTimeSeconds === undefined ? {} : { maxIdlePauseMs: waitTimeSeconds * 1000 }),
       });
       return { kind: 'cloudflare', consumer, close: async () => undefined };
     }
     case 'pubsub': {
-      const client = pubsubClient(config, address.project);
+      const { createPubsubConsumer } = await import('../consumers/pubsub.ts');
       const dead = deadLetters(config, 'pubsub');
+      const client = await pubsubClient(config, address.project);
       const consumer = createPubsubConsumer({
         ...common,
         client,

@@ -12,7 +12,7 @@ import { type Graph, requireGraph } from '../pipeline/graph.ts';
 import type { JobPlanner } from '../pipeline/job-plan.ts';
 import { createLayout } from '../pipeline/layout.ts';
 import type { Reconciler } from '../pipeline/reconcile.ts';
-import { createRunpodDispatcher } from '../runpod/endpoint.ts';
+import { createRunpodDispatcher, type RunpodDispatcher } from '../runpod/endpoint.ts';
 import { createGcsStore } from '../storage/gcs-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { S3Credentials } from '../storage/s3-client.ts';
@@ -111,14 +111,20 @@ export function createPlanner(config: Config, storeFor = createStores(config)): 
   };
 }
 
-/** What a consumer reconciles with. Throws CONFIG_INVALID where RunPod is not set up. */
-export function createReconciler(config: Config, log: Logger): Reconciler {
+/** The client of RunPod's endpoints. Throws CONFIG_INVALID where RunPod is not set up. */
+export function createRunpod(config: Config, log: Logger): RunpodDispatcher {
   const { RUNPOD_ENDPOINT, RUNPOD_API_KEY: apiKey } = requireVariables(config, ['RUNPOD_ENDPOINT', 'RUNPOD_API_KEY']);
-  const storeFor = createStores(config);
   const named = config.MILLRACE_ENDPOINTS.map((pair) => {
     const equals = pair.indexOf('=');
     return [pair.slice(0, equals), { url: pair.slice(equals + 1), apiKey }] as const;
   });
+  return createRunpodDispatcher({ endpoints: { default: { url: RUNPOD_ENDPOINT, apiKey }, ...Object.fromEntries(named) }, log });
+}
+
+/** What a consumer reconciles with. Throws CONFIG_INVALID where RunPod is not set up. */
+export function createReconciler(config: Config, log: Logger): Reconciler {
+  const dispatcher = createRunpod(config, log);
+  const storeFor = createStores(config);
   const webhooks = webhookSettings(config);
   return {
     ...createPlanner(config, storeFor),
@@ -126,10 +132,7 @@ export function createReconciler(config: Config, log: Logger): Reconciler {
     storeFor,
     maxTtlSeconds: config.MILLRACE_MAX_TTL_SECONDS,
     maxRunsInFlight: config.MILLRACE_MAX_RUNS_IN_FLIGHT,
-    dispatcher: createRunpodDispatcher({
-      endpoints: { default: { url: RUNPOD_ENDPOINT, apiKey }, ...Object.fromEntries(named) },
-      log,
-    }),
+    dispatcher,
     consumerId: createProcessId(),
     randomId,
     log,

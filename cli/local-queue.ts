@@ -1,15 +1,6 @@
 /** The queue of a local stack: a stand-in or an emulator of one of the three, and the bucket's notifications in that cloud's own words. */
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { publish } from '../consumers/pubsub-calls.ts';
-import { createPubsubClient } from '../consumers/pubsub-client.ts';
-import { startCloudflareQueue } from '../local/cloudflare-queue/cloudflare-queue.ts';
-import { r2Messages } from '../local/cloudflare-queue/r2-message.ts';
-import { startPubsubEmulator } from '../local/pubsub/emulator.ts';
-import { gcsMessages } from '../local/pubsub/gcs-message.ts';
-import { createLocalTopics } from '../local/pubsub/topics.ts';
-import { startQueue } from '../local/queue/queue.ts';
 import type { Logger } from '../log.ts';
 
 export const QUEUE_KINDS = ['sqs', 'cloudflare', 'pubsub'] as const;
@@ -65,6 +56,10 @@ export function startLocalQueue(kind: QueueKind, options: LocalQueueOptions): Pr
 }
 
 async function startSqs({ dataDir, port, accessKeyId, secretAccessKey, region, log }: LocalQueueOptions): Promise<LocalQueue> {
+  const [{ CreateQueueCommand, SQSClient }, { startQueue }] = await Promise.all([
+    import('@aws-sdk/client-sqs'),
+    import('../local/queue/queue.ts'),
+  ]);
   const credentials = { accessKeyId, secretAccessKey };
   const queue = await startQueue({ dataDir: join(dataDir, 'queue'), port, ...credentials, region, log });
   const client = new SQSClient({ endpoint: queue.endpoint, region, credentials });
@@ -95,6 +90,10 @@ async function startSqs({ dataDir, port, accessKeyId, secretAccessKey, region, l
 }
 
 async function startCloudflare({ dataDir, port, apiToken, log }: LocalQueueOptions): Promise<LocalQueue> {
+  const [{ startCloudflareQueue }, { r2Messages }] = await Promise.all([
+    import('../local/cloudflare-queue/cloudflare-queue.ts'),
+    import('../local/cloudflare-queue/r2-message.ts'),
+  ]);
   const queue = await startCloudflareQueue({
     dataDir: join(dataDir, 'cloudflare-queue'),
     port,
@@ -121,6 +120,14 @@ async function startCloudflare({ dataDir, port, apiToken, log }: LocalQueueOptio
 
 /** The emulator keeps everything in memory: what was queued is gone at the next start, and the audit finds it. */
 async function startPubsub({ port: wanted, log }: LocalQueueOptions): Promise<LocalQueue> {
+  const [{ createPubsubClient }, { publish }, { startPubsubEmulator }, { createLocalTopics }, { gcsMessages }] =
+    await Promise.all([
+      import('../consumers/pubsub-client.ts'),
+      import('../consumers/pubsub-calls.ts'),
+      import('../local/pubsub/emulator.ts'),
+      import('../local/pubsub/topics.ts'),
+      import('../local/pubsub/gcs-message.ts'),
+    ]);
   const port = wanted === 0 ? await freePort() : wanted;
   const emulator = await startPubsubEmulator({ port, log });
   const client = createPubsubClient({ projectId: PROJECT, emulatorHost: emulator.host });

@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   demo: async () => (await import('./commands/demo.ts')).addDemo,
   submit: async () => (await import('./commands/submit.ts')).addSubmit,
   status: async () => (await import('./commands/status.ts')).addStatus,
+  explain: async () => (await import('./commands/explain.ts')).addExplain,
   plan: async () => (await import('./commands/plan.ts')).addPlan,
   retry: async () => (await import('./commands/retry.ts')).addRetry,
   cancel: async () => (await import('./commands/cancel.ts')).addCancel,

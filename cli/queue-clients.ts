@@ -1,12 +1,12 @@
-/** Clients of the three queues, from the environment. */
+/** Clients of the three queues, from the environment. Each kind is loaded only where it is used: together they take half a second. */
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { type Config, requireVariables } from '../config.ts';
-import { type CloudflareClient, createCloudflareClient } from '../consumers/cloudflare-client.ts';
-import { createPubsubClient, type PubsubClient } from '../consumers/pubsub-client.ts';
-import { createSqsClient } from '../consumers/sqs-client.ts';
+import type { CloudflareClient } from '../consumers/cloudflare-client.ts';
+import type { PubsubClient } from '../consumers/pubsub-client.ts';
 import { awsCredentials } from './deployment.ts';
 
-export function sqsClient(config: Config, queueUrl: string): SQSClient {
+export async function sqsClient(config: Config, queueUrl: string): Promise<SQSClient> {
+  const { createSqsClient } = await import('../consumers/sqs-client.ts');
   const credentials = awsCredentials(config);
   return createSqsClient({
     endpoint: new URL(queueUrl).origin,
@@ -21,11 +21,13 @@ function regionOf(queueUrl: string): string {
 }
 
 /** Throws CONFIG_INVALID without CLOUDFLARE_API_TOKEN. */
-export function cloudflareClient(config: Config, queueUrl: string): CloudflareClient {
+export async function cloudflareClient(config: Config, queueUrl: string): Promise<CloudflareClient> {
   const { CLOUDFLARE_API_TOKEN: token } = requireVariables(config, ['CLOUDFLARE_API_TOKEN']);
+  const { createCloudflareClient } = await import('../consumers/cloudflare-client.ts');
   return createCloudflareClient({ queueUrl, token });
 }
 
-export function pubsubClient({ PUBSUB_EMULATOR_HOST: emulatorHost }: Config, projectId: string): PubsubClient {
+export async function pubsubClient({ PUBSUB_EMULATOR_HOST: emulatorHost }: Config, projectId: string): Promise<PubsubClient> {
+  const { createPubsubClient } = await import('../consumers/pubsub-client.ts');
   return createPubsubClient({ projectId, ...(emulatorHost === undefined ? {} : { emulatorHost }) });
 }

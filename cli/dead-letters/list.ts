@@ -69,7 +69,7 @@ interface Look {
 }
 
 async function lookAt(config: Config, options: LookOptions, onLetter: (taken: TakenLetter) => void): Promise<Look> {
-  const source = openDeadLetters(config, { waitForHidden: false });
+  const source = await openDeadLetters(config, { waitForHidden: false });
   const progress = createProgress(process.stderr);
   try {
     const { letters: total } = await source.state();

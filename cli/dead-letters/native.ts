@@ -21,8 +21,8 @@ export async function moveNatively(config: Config, terminal: Terminal, options: 
       fix: 'Leave --native out.',
     });
   }
-  const client = sqsClient(config, from.url);
-  const toClient = sqsClient(config, to.url);
+  const client = await sqsClient(config, from.url);
+  const toClient = await sqsClient(config, to.url);
   const progress = createProgress(process.stderr);
   try {
     const { moved, wasRunning, status } = await runMoveTask({

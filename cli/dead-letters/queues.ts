@@ -1,12 +1,6 @@
 /** The dead-letter queue that the settings name, and the queue whose letters they were. */
 import { type Config, requireVariables } from '../../config.ts';
-import { createCloudflareLetters } from '../../consumers/dead-letters/cloudflare.ts';
-import { createCloudflareSink } from '../../consumers/dead-letters/cloudflare-sink.ts';
 import type { LetterSink, LetterSource } from '../../consumers/dead-letters/letter-queue.ts';
-import { createPubsubLetters } from '../../consumers/dead-letters/pubsub.ts';
-import { createPubsubSink } from '../../consumers/dead-letters/pubsub-sink.ts';
-import { createSqsLetters } from '../../consumers/dead-letters/sqs.ts';
-import { createSqsSink } from '../../consumers/dead-letters/sqs-sink.ts';
 import { type QueueAddress, queueAddress } from '../queue-address.ts';
 import { cloudflareClient, pubsubClient, sqsClient } from '../queue-clients.ts';
 
@@ -17,21 +11,24 @@ export interface LettersOptions {
 }
 
 /** Throws CONFIG_INVALID where MILLRACE_DEAD_LETTER_QUEUE_URL is missing or names no queue. */
-export function openDeadLetters(config: Config, options: LettersOptions): LetterSource {
+export async function openDeadLetters(config: Config, options: LettersOptions): Promise<LetterSource> {
   const address = deadLetterAddress(config);
   const pipelinesPrefix = config.MILLRACE_PIPELINES_PREFIX;
   switch (address.kind) {
     case 'sqs': {
-      const client = sqsClient(config, address.url);
+      const { createSqsLetters } = await import('../../consumers/dead-letters/sqs.ts');
+      const client = await sqsClient(config, address.url);
       const letters = createSqsLetters({ client, queueUrl: address.url, pipelinesPrefix, ...options });
       return closingToo(letters, async () => client.destroy());
     }
     case 'cloudflare': {
-      const client = cloudflareClient(config, address.url);
+      const { createCloudflareLetters } = await import('../../consumers/dead-letters/cloudflare.ts');
+      const client = await cloudflareClient(config, address.url);
       return createCloudflareLetters({ client, queueUrl: address.url, pipelinesPrefix });
     }
     case 'pubsub': {
-      const client = pubsubClient(config, address.project);
+      const { createPubsubLetters } = await import('../../consumers/dead-letters/pubsub.ts');
+      const client = await pubsubClient(config, address.project);
       const letters = createPubsubLetters({ client, subscription: address.subscription, pipelinesPrefix });
       return closingToo(letters, () => client.close());
     }
@@ -45,15 +42,18 @@ export async function openMainQueue(config: Config): Promise<OpenSink> {
   const address = mainAddress(config);
   switch (address.kind) {
     case 'sqs': {
-      const client = sqsClient(config, address.url);
+      const { createSqsSink } = await import('../../consumers/dead-letters/sqs-sink.ts');
+      const client = await sqsClient(config, address.url);
       return { ...createSqsSink(client, address.url), close: async () => client.destroy() };
     }
     case 'cloudflare': {
-      const sink = createCloudflareSink(cloudflareClient(config, address.url), address.url);
+      const { createCloudflareSink } = await import('../../consumers/dead-letters/cloudflare-sink.ts');
+      const sink = createCloudflareSink(await cloudflareClient(config, address.url), address.url);
       return { ...sink, close: async () => undefined };
     }
     case 'pubsub': {
-      const client = pubsubClient(config, address.project);
+      const { createPubsubSink } = await import('../../consumers/dead-letters/pubsub-sink.ts');
+      const client = await pubsubClient(config, address.project);
       try {
         return { ...(await createPubsubSink(client, address.subscription)), close: () => client.close() };
       } catch (thrown) {

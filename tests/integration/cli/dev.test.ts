@@ -54,7 +54,7 @@ describe('millrace dev', () => {
     const text = expect.stringMatching(/./);
     expect(JSON.parse(await dev.firstLine)).toStrictEqual({
       bucket: { name: 'videos', endpoint: url, region: 'us-east-1', accessKeyId: text, secretAccessKey: text },
-      queue: { url, deadLetterUrl: url, endpoint: url },
+      queue: { kind: 'sqs', url, deadLetterUrl: url, endpoint: url },
       runpod: { url, apiKey: text },
     });
     const devFile = join(dataDir, 'dev.json');

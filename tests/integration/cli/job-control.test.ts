@@ -131,6 +131,41 @@ describe('commands that act on a job', () => {
     expect(stderr).toContain('segmentation');
   });
 
+  it('explain tells an item from its claim to its end, and what to do about it', async () => {
+    await submit('told');
+    await run('reconcile', 'told');
+    await end('told', '1', 'failed');
+    await end('told', '2', 'succeeded');
+    const failed = await run('explain', 'told', 'segmentation/1');
+    expect(failed.code).toBe(0);
+    expect(failed.stdout).toContain('segmentation/1 of told: failed, INPUT_INVALID: no sound');
+    expect(failed.stdout).toMatch(/attempt 1 +claimed by \S+/);
+    expect(failed.stdout).toMatch(/attempt 1 +RunPod took it: run \S+ of default, with 2 other items/);
+    expect(failed.stdout).toMatch(/attempt 1 +failed, says worker: INPUT_INVALID: no sound/);
+    expect(failed.stdout).toContain('millrace retry told --stage segmentation --item 1');
+
+    const running = await run('explain', 'told', 'segmentation/0');
+    expect(running.stdout).toContain('segmentation/0 of told: running');
+    expect(running.stdout).toContain('RunPod says: queued');
+    expect((await run('explain', 'told', 'segmentation/2')).stdout).toContain('is there, made from what is wanted now');
+
+    const whole = await run('explain', 'told');
+    expect(whole.stdout).toContain('failed  segmentation/1  INPUT_INVALID: no sound');
+    expect(whole.stdout).toContain('millrace explain told segmentation/0');
+  });
+
+  it.each([
+    ['segmentation/7', 'told has no segmentation/7: segmentation has 3 items'],
+    ['encoding/0', 'told has no encoding/0: encoding is off: stage/encoding/encoding.json is not there'],
+    ['editing/0', 'told has no stage "editing"'],
+    ['segmentation', '"segmentation" names no item'],
+  ])('explain %s says why there is nothing to tell', async (item, says) => {
+    await submit('told');
+    const { code, stderr } = await run('explain', 'told', item);
+    expect(code).toBe(64);
+    expect(stderr).toContain(says);
+  });
+
   it('cancel stops the runs of a job, and resume goes on with what is not done', async () => {
     await submit('stopped');
     await run('reconcile', 'stopped');

@@ -10,6 +10,7 @@ const COMMANDS = [
   'demo',
   'submit',
   'status',
+  'explain',
   'plan',
   'retry',
   'cancel',

@@ -1,0 +1,176 @@
+import type { Command } from 'commander';
+import type { Config } from '../../config.ts';
+import { asMillraceError, MillraceError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import { type ItemStory, type StoryLine, tellItemStory } from '../../pipeline/item-story.ts';
+import { type PlannedJob, planJob } from '../../pipeline/job-plan.ts';
+import { jobState } from '../../pipeline/job-state.ts';
+import type { PlannedItem } from '../../pipeline/plan-types.ts';
+import { createPlanner, createRunpod } from '../deployment.ts';
+import { jobArgument } from '../job-argument.ts';
+import { openSession } from '../session.ts';
+import { statusTable } from '../status-table.ts';
+import { formatTable, type Terminal } from '../terminal.ts';
+
+export function addExplain(program: Command): void {
+  program
+    .command('explain')
+    .description('Why is it so? The story of one item from its claim to its end, or what stands in the way of a whole job.')
+    .argument('<job>', 'the job id', jobArgument)
+    .argument('[item]', 'STAGE/ITEM, such as segmentation/57; without it, everything that needs somebody')
+    .option('--json', 'one JSON document')
+    .addHelpText(
+      'after',
+      `
+Reads the job's claims, runs, results and output, and asks RunPod about runs that have not ended. Changes nothing.
+
+Examples:
+  $ millrace explain talk-1
+  $ millrace explain talk-1 segmentation/57`,
+    )
+    .action(async (job: string, wanted: string | undefined, { json }: { json?: true }) => {
+      const { config, log, terminal } = openSession('explain');
+      const planner = createPlanner(config);
+      const planned = await planJob(planner, job);
+      if (wanted === undefined) return explainJob(planned, terminal, json);
+      const { stage, item } = parseItem(wanted);
+      const story = await tellItemStory(planner, planned, stage, item);
+      if (story === undefined) throw unknownItem(planned, stage, item);
+      const runs = await askRunPod(config, log, story);
+      if (json) terminal.print(JSON.stringify({ job, ...story, runs, advice: adviceFor(story.item, job) }, null, 2));
+      else printStory(job, story, runs, terminal);
+    });
+}
+
+function parseItem(text: string): { readonly stage: string; readonly item: string } {
+  const [, stage, item] = /^([a-z][a-z0-9-]*)\/(\d+)$/.exec(text) ?? [];
+  if (stage !== undefined && item !== undefined) return { stage, item };
+  throw new MillraceError('USAGE', `${JSON.stringify(text)} names no item`, {
+    fix: 'Write it as STAGE/ITEM, such as segmentation/57.',
+  });
+}
+
+/** Says why the plan has no such item: the stage is off, waits, is blocked, or has fewer. */
+function unknownItem({ plan }: PlannedJob, stageName: string, item: string): MillraceError {
+  const stage = plan.stages.find(({ name }) => name === stageName);
+  if (stage === undefined) {
+    const known = plan.stages.map(({ name }) => name).join(', ');
+    return new MillraceError('USAGE', `${plan.job} has no stage ${JSON.stringify(stageName)}`, {
+      fix: `Its stages are ${known}.`,
+    });
+  }
+  const why =
+    stage.items.length === 0 ? `${stageName} is ${stage.phase}: ${stage.why}` : `${stageName} has ${stage.items.length} items`;
+  const message = `${plan.job} has no ${stageName}/${item}: ${why}`;
+  return new MillraceError('USAGE', message);
+}
+
+interface AskedRun {
+  readonly runId: string;
+  readonly says: string;
+}
+
+async function askRunPod(config: Config, log: Logger, { openRuns }: ItemStory): Promise<AskedRun[]> {
+  if (openRuns.length === 0) return [];
+  if (config.RUNPOD_ENDPOINT === undefined || config.RUNPOD_API_KEY === undefined) {
+    return openRuns.map(({ runId }) => ({ runId, says: 'not asked: RUNPOD_ENDPOINT and RUNPOD_API_KEY are not set' }));
+  }
+  const runpod = createRunpod(config, log);
+  const asked: AskedRun[] = [];
+  for (const { runId, endpoint } of openRuns) {
+    try {
+      const status = await runpod.status(endpoint, runId);
+      asked.push({ runId, says: status.kind === 'failed' ? `failed: ${status.error}` : status.kind });
+    } catch (thrown) {
+      asked.push({ runId, says: `could not be asked: ${asMillraceError(thrown).message}` });
+    }
+  }
+  return asked;
+}
+
+function printStory(job: string, { item, lines, mark }: ItemStory, runs: readonly AskedRun[], { print, style }: Terminal): void {
+  print(`${style('bold', `${item.stage}/${item.item}`)} of ${job}: ${item.phase}${item.why === '' ? '' : `, ${item.why}`}`);
+  print('');
+  const facts = [
+    ['output', item.outputKey, outputFact(mark, item)],
+    ...(item.fingerprint === '' ? [] : [['wanted', item.fingerprint, 'fingerprint of its task, parameters and inputs']]),
+    ...runs.map(({ runId, says }) => ['run', runId, `RunPod says: ${says}`]),
+  ];
+  for (const line of formatTable(facts)) print(`  ${line}`);
+  print('');
+  if (lines.length === 0) print('  Nothing has happened to it yet.');
+  for (const line of formatTable(lines.map((each) => storyRow(each, item)))) print(`  ${line}`);
+  print('');
+  print(adviceFor(item, job));
+}
+
+function outputFact(mark: string | null | undefined, { fingerprint }: PlannedItem): string {
+  if (mark === undefined) return 'is not there';
+  if (mark === null) return 'is there, without a mark: somebody put it there, or another program';
+  return mark === fingerprint ? 'is there, made from what is wanted now' : 'is there, made from something else';
+}
+
+function storyRow({ atMs, attempt, fingerprint, what }: StoryLine, item: PlannedItem): string[] {
+  const outdated =
+    fingerprint !== '' && fingerprint !== item.fingerprint ? ' (for inputs or parameters that have changed since)' : '';
+  return [new Date(atMs).toISOString(), attempt === 0 ? '' : `attempt ${attempt}`, `${what}${outdated}`];
+}
+
+/** One sentence: what to do about it. */
+export function adviceFor({ phase, stage, item }: Pick<PlannedItem, 'phase' | 'stage' | 'item'>, job: string): string {
+  switch (phase) {
+    case 'done':
+      return 'Nothing is to be done.';
+    case 'running':
+      return 'Its run has not ended. If it waits for long, look at the endpoint: the consumer logs its health once the patience of the stage is over.';
+    case 'dispatch':
+      return `It is about to be dispatched: at the next look, as far as there are slots. If nothing happens, no consumer is running, or its event was lost: millrace reconcile ${job}`;
+    case 'held':
+      return `The job is held back, because RunPod refused or did not answer; it goes on by itself. At once: delete nothing, and call millrace reconcile ${job} after the time.`;
+    case 'retrying':
+      return `It is tried again by itself. At once: millrace retry ${job} --stage ${stage} --item ${item}`;
+    case 'failed':
+      return `Mend what the error names, then: millrace retry ${job} --stage ${stage} --item ${item} (a changed input or manifest does it by itself).`;
+    case 'removed':
+      return `It was made, and somebody or a lifecycle rule has deleted it. To make it again: millrace retry ${job} --stage ${stage} --item ${item}`;
+    case 'cancelled':
+      return `The job is cancelled. To go on: millrace resume ${job}`;
+    case 'waiting':
+      return 'Write what it waits for, or look at what should make that.';
+    case 'external':
+      return 'Another program has to write its output.';
+    case 'unknown':
+      return `Look again: millrace explain ${job} ${stage}/${item}`;
+  }
+}
+
+/** More than these of one stage are counted. */
+const MAX_ITEMS_NAMED = 20;
+const NEEDS_SOMEBODY: ReadonlySet<string> = new Set(['failed', 'removed', 'retrying', 'held', 'dispatch', 'running']);
+
+function explainJob({ plan, snapshot }: PlannedJob, terminal: Terminal, json: true | undefined): void {
+  const { print, style } = terminal;
+  const open = plan.stages.flatMap(({ items }) => items.filter(({ phase }) => NEEDS_SOMEBODY.has(phase)));
+  const heldUntil = plan.stopped === 'held' ? new Date(snapshot.heldUntilMs).toISOString() : null;
+  if (json) {
+    const items = open.map((item) => ({ ...item, advice: adviceFor(item, plan.job) }));
+    const { problems, stages } = plan;
+    const document = { job: plan.job, state: jobState(plan), heldUntil, waitsForSlots: snapshot.slotNotes.length > 0, problems };
+    print(JSON.stringify({ ...document, stages: stages.map(({ name, phase, why }) => ({ name, phase, why })), items }, null, 2));
+    return;
+  }
+  print(`${style('bold', plan.job)}: ${jobState(plan)}`);
+  for (const line of statusTable(plan, terminal)) print(line);
+  if (heldUntil !== null) print(`held back until ${heldUntil}`);
+  if (snapshot.slotNotes.length > 0) print('waits for a slot: its endpoint has as many runs in flight as it may');
+  for (const { message, fix } of plan.problems) print(`${style('red', 'problem')}  ${message} ${fix}`);
+  for (const { name } of plan.stages) {
+    const items = open.filter(({ stage }) => stage === name);
+    for (const item of items.slice(0, MAX_ITEMS_NAMED)) print(`${item.phase}  ${name}/${item.item}  ${item.why}`);
+    if (items.length > MAX_ITEMS_NAMED)
+      print(`… and ${items.length - MAX_ITEMS_NAMED} more of ${name}: millrace status ${plan.job} --json has them all`);
+  }
+  const [first] = open;
+  if (first !== undefined)
+    print(`One of them from its claim to its end: millrace explain ${plan.job} ${first.stage}/${first.item}`);
+}
