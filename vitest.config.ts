@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
+/** While `npm test` records a run: what each test file logs, throws and answers, for the search for secrets at the end. */
+const setupFiles = ['tests/integration/secrets/setup.ts'];
+
 const project = (name: string, testTimeout: number) => ({
-  test: { name, include: [`tests/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout },
+  test: { name, include: [`tests/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, setupFiles },
 });
 
 export default defineConfig({

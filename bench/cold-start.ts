@@ -14,7 +14,8 @@ import { silentLogger } from '../log.ts';
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 const TIME_LIMIT_MS = 60_000;
 const WITHOUT_WARNINGS = '--disable-warning=ExperimentalWarning';
-const FFMPEG_FOUND = '"found ffmpeg"';
+/** In its log, once what processes jobs is loaded and ffmpeg is found. */
+const READY = '"found ffmpeg"';
 
 export interface ColdStartOptions {
   /** Each way is started so often; the report has the medians. */
@@ -25,9 +26,10 @@ export interface ColdStartOptions {
 export interface ColdStart {
   /** The command line and the worker's modules are loaded: `millrace worker --help` has ended. */
   readonly loadedMs: number;
-  readonly ffmpegFoundMs: number;
   /** Its first request for a job has reached the endpoint. */
   readonly firstTakeMs: number;
+  /** A job would be processed from here on: what does that is loaded beside the first request, and ffmpeg is found. */
+  readonly readyMs: number;
   /** Of `firstTakeMs`: how often an empty Node process fits into it. */
   readonly emptyProcesses: number;
 }
@@ -44,11 +46,11 @@ export interface ColdStartReport {
 type Environment = Readonly<Record<string, string>>;
 
 interface WorkerStart {
-  readonly ffmpegFoundMs: number;
   readonly firstTakeMs: number;
+  readonly readyMs: number;
 }
 
-/** Throws where a worker ends, or is silent for a minute, before it asks for a job. */
+/** Throws where a worker ends, or is silent for a minute, before it asks for a job and is ready for one. */
 export async function measureColdStart({ rounds }: ColdStartOptions): Promise<ColdStartReport> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   const takes = new Map<string, () => void>();
@@ -90,8 +92,8 @@ export async function measureColdStart({ rounds }: ColdStartOptions): Promise<Co
     const firstTakeMs = median(starts.map((start) => start.firstTakeMs));
     return {
       loadedMs: median(loaded),
-      ffmpegFoundMs: median(starts.map((start) => start.ffmpegFoundMs)),
       firstTakeMs,
+      readyMs: median(starts.map((start) => start.readyMs)),
       emptyProcesses: firstTakeMs / emptyProcessMs,
     };
   };
@@ -112,16 +114,21 @@ async function startWorker(
   const ended = once(child, 'exit');
   const took = Promise.withResolvers<number>();
   takes.set(workerId, () => took.resolve(performance.now() - startedAtMs));
-  let ffmpegFoundMs = Number.NaN;
+  const ready = Promise.withResolvers<number>();
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    if (!log.includes(FFMPEG_FOUND) && (log + text).includes(FFMPEG_FOUND)) ffmpegFoundMs = performance.now() - startedAtMs;
     log += text;
+    if (log.includes(READY)) ready.resolve(performance.now() - startedAtMs);
   });
-  void ended.then(() => took.reject(new Error(`The worker ended before it asked for a job:\n${log}`)));
-  const patience = setTimeout(() => took.reject(new Error('The worker did not ask for a job.')), TIME_LIMIT_MS);
+  const fail = (why: string) => {
+    took.reject(new Error(why));
+    ready.reject(new Error(why));
+  };
+  void ended.then(() => fail(`The worker ended before it asked for a job and was ready for one:\n${log}`));
+  const patience = setTimeout(() => fail('The worker did not ask for a job.'), TIME_LIMIT_MS);
   try {
-    return { firstTakeMs: await took.promise, ffmpegFoundMs };
+    const [firstTakeMs, readyMs] = await Promise.all([took.promise, ready.promise]);
+    return { firstTakeMs, readyMs };
   } finally {
     clearTimeout(patience);
     takes.delete(workerId);

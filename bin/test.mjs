@@ -3,9 +3,10 @@
  * counts. Arguments go to vitest (`npm test -- tests/unit/pipeline`) and leave the checks out.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ensureInstalled, root } from './setup.mjs';
 
 const node = ensureInstalled();
@@ -13,6 +14,15 @@ const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'));
 const report = join(folder, 'report.json');
 const peers = join(folder, 'peers.txt');
 const environment = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, MILLRACE_PEERS_FILE: peers };
+/** What the suites' processes print, answer and write, and the secrets that they use: see the folder's recorder-process.ts. */
+const records = join(folder, 'records');
+mkdirSync(records);
+const secretsFolder = join('tests', 'integration', 'secrets');
+const recorder = pathToFileURL(join(root, secretsFolder, 'recorder-process.ts'));
+const recorded = {
+  NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${recorder}`.trim(),
+  MILLRACE_TEST_RECORDS: records,
+};
 const vitestArguments = process.argv.slice(2);
 
 /** The linter holds the arrows between folders, the compiler the types, knip what nobody uses. */
@@ -27,25 +37,32 @@ const failedChecks = (vitestArguments.length > 0 ? [] : CHECKS).filter(([name, .
   console.log(`check ${name}: ${status === 0 ? 'passed' : 'FAILED'}`);
   return status !== 0;
 });
-const suites = run([
-  'node_modules/vitest/vitest.mjs',
-  'run',
-  '--reporter=default',
-  '--reporter=json',
-  `--outputFile.json=${report}`,
-  ...vitestArguments,
-]);
+const suites = run(
+  [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...vitestArguments,
+  ],
+  recorded,
+);
+console.log('');
+const secrets = run([join(secretsFolder, 'report-process.ts'), records, ...(vitestArguments.length > 0 ? [] : ['--whole'])]);
 
 const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numTodoTests = 0 } = readReport();
-const failed = numFailedTests + failedChecks.length + (suites.status !== 0 && numFailedTests === 0 ? 1 : 0);
-const passed = numPassedTests + (vitestArguments.length > 0 ? 0 : CHECKS.length - failedChecks.length);
+const failed =
+  numFailedTests + failedChecks.length + (suites.status !== 0 && numFailedTests === 0 ? 1 : 0) + (secrets.status !== 0 ? 1 : 0);
+const passed =
+  numPassedTests + (vitestArguments.length > 0 ? 0 : CHECKS.length - failedChecks.length) + (secrets.status === 0 ? 1 : 0);
 console.log(`\nPeers:\n${readPeers()}`);
 console.log(`${passed} passed, ${failed} failed, ${numPendingTests + numTodoTests} skipped`);
 rmSync(folder, { recursive: true, force: true });
 process.exitCode = failed > 0 || suites.status !== 0 ? 1 : 0;
 
-function run(command) {
-  return spawnSync(node, command, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: environment });
+function run(command, more = {}) {
+  return spawnSync(node, command, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...environment, ...more } });
 }
 
 function readReport() {

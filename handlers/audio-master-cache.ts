@@ -1,13 +1,14 @@
 /**
- * Masters that had to be made seekable, kept for the tasks that follow: the next segment of the same master then reads only what it
+ * Masters that had to be made seekable (copied or decoded), kept for the tasks that follow: the next segment of the same master then reads only what it
  * needs. Bounded by size; what was used longest ago goes first, and nothing goes while it is read.
  */
 import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
+import type { PcmLayout } from './audio-pcm.ts';
 import { stopReason } from './ffmpeg/run.ts';
 import { OWNER_TAG } from './leftovers.ts';
 
-/** Enough for some thirty masters of two hours. */
+/** Enough for some fifteen masters of two hours that were copied, or for one of three hours that was decoded. */
 export const MASTER_CACHE_BYTES = 2 * 1024 ** 3;
 
 /** What a cut must know of a file beside its name. */
@@ -15,6 +16,8 @@ export interface SeekableFacts {
   readonly sampleRate: number;
   readonly channels: number;
   readonly durationSeconds: number | undefined;
+  /** Where its samples are those of the output already. */
+  readonly pcm: PcmLayout | undefined;
 }
 
 export interface MadeMaster {
@@ -31,6 +34,8 @@ export interface HeldMaster extends MadeMaster {
 }
 
 export interface MasterCache {
+  /** Of all files together. What is larger is never kept. */
+  readonly maxBytes: number;
   /** The master of `identity` if somebody has made it, or is about to. Throws why `signal` was aborted. */
   find(identity: string | undefined, signal: AbortSignal): Promise<HeldMaster | undefined>;
   /**
@@ -45,8 +50,8 @@ export interface MasterCache {
 export interface MasterKey {
   /** Names the input and its version; `undefined` where that is not known: then nothing is kept. */
   readonly identity: string | undefined;
-  /** About as large as what is made of it. */
-  readonly sourceBytes: number;
+  /** About as large as what is made. */
+  readonly sizeBytes: number;
 }
 
 interface Entry {
@@ -100,7 +105,7 @@ export function createMasterCache({ workDir, maxBytes }: MasterCacheOptions): Ma
     if (!(await reserve(sizeBytes))) return undefined;
     try {
       directory ??= makeDirectory();
-      const kept = join(await directory, `${files++}.mp4`);
+      const kept = join(await directory, `${files++}${extname(file)}`);
       await rename(file, kept);
       return { file: kept, facts, sizeBytes };
     } catch (thrown) {
@@ -157,12 +162,13 @@ export function createMasterCache({ workDir, maxBytes }: MasterCacheOptions): Ma
   }
 
   return {
+    maxBytes,
     async find(identity, signal) {
       const entry = identity === undefined ? undefined : entries.get(identity);
       return identity === undefined || entry === undefined ? undefined : waitFor(identity, entry, signal);
     },
-    async hold({ identity, sourceBytes }, signal, make) {
-      if (identity === undefined || sourceBytes > maxBytes) return ownedBy(await make());
+    async hold({ identity, sizeBytes }, signal, make) {
+      if (identity === undefined || sizeBytes > maxBytes) return ownedBy(await make());
       for (;;) {
         // Ends: whoever waited in vain finds the entry of the next maker, or none and makes its own.
         const entry = entries.get(identity);

@@ -1,8 +1,14 @@
 /** A source of segments, made ready to be cut exactly at any place. */
-import { rm } from 'node:fs/promises';
 import type { HeldMaster, MadeMaster } from './audio-master-cache.ts';
 import { type PcmLayout, pcmLayout } from './audio-pcm.ts';
-import { CUT_CHANNELS, CUT_SAMPLE_RATE, cutPreparation, decodeArguments, remuxArguments } from './ffmpeg/arguments/audio-cut.ts';
+import {
+  CUT_BLOCK_BYTES,
+  CUT_CHANNELS,
+  CUT_SAMPLE_RATE,
+  cutPreparation,
+  decodeArguments,
+  remuxArguments,
+} from './ffmpeg/arguments/audio-cut.ts';
 import type { OpenInput } from './inputs/open-input.ts';
 import type { MediaData } from './media.ts';
 import { withoutSignature } from './presigned-url.ts';
@@ -56,8 +62,8 @@ export async function prepareMaster(request: MasterRequest, context: TaskContext
   };
   const preparation = cutPreparation(info.formatName);
   if (preparation === 'none') return original;
-  const prepared =
-    preparation === 'remux' ? await remuxed(original, identity, request, context) : await decoded(original, request, context);
+  const prepare = preparation === 'remux' ? remuxed : decoded;
+  const prepared = await prepare(original, identity, request, context);
   releaseInput(input);
   return prepared;
 }
@@ -74,36 +80,38 @@ async function remuxed(
     const file = workspace.path(`${name}.mp4`);
     await media.run((at) => remuxArguments(at(input.data), streamIndex, file));
     const { durationSeconds } = audioOf(await media.probe({ file }), input.label);
-    return { file, facts: { sampleRate, channels, durationSeconds } };
+    return { file, facts: { sampleRate, channels, durationSeconds, pcm: undefined } };
   };
-  return seekable(await masters.hold({ identity, sourceBytes: input.totalBytes }, signal, make), input.label);
+  return seekable(await masters.hold({ identity, sizeBytes: input.totalBytes }, signal, make), input.label);
 }
 
 function seekable({ file, facts, release }: HeldMaster, label: string): AudioMaster {
-  return { ...facts, data: { file }, label, streamIndex: 0, pcm: undefined, release };
+  return { ...facts, data: { file }, label, streamIndex: 0, release };
 }
 
+/** Whole, once for all tasks of this worker, where that can be kept; otherwise as far as this run needs it. */
 async function decoded(
-  original: AudioMaster,
+  { streamIndex, durationSeconds }: AudioMaster,
+  identity: string | undefined,
   { input, untilSeconds, name }: MasterRequest,
-  { media, workspace, log }: TaskContext,
+  { media, workspace, masters, log, signal }: TaskContext,
 ): Promise<AudioMaster> {
-  log.debug({ source: input.label }, 'decoding a source that cannot be trusted to seek');
-  const file = workspace.path(`${name}.wav`);
-  await media.run((at) => decodeArguments(at(input.data), original.streamIndex, untilSeconds + MARGIN_SECONDS, file));
-  const release = () => rm(file, { force: true });
-  return {
-    ...original,
-    data: { file },
-    streamIndex: 0,
-    sampleRate: CUT_SAMPLE_RATE,
-    channels: CUT_CHANNELS,
-    pcm: await pcmLayout({ file }),
-    release,
+  const wholeBytes = durationSeconds === undefined ? undefined : (durationSeconds + MARGIN_SECONDS) * CUT_BYTES_PER_SECOND;
+  const isShared = wholeBytes !== undefined && wholeBytes <= masters.maxBytes && identity !== undefined;
+  const make = async (): Promise<MadeMaster> => {
+    log.debug({ source: input.label, whole: isShared }, 'decoding a source that cannot be trusted to seek');
+    const file = workspace.path(`${name}.wav`);
+    const endSeconds = (isShared ? durationSeconds : undefined) ?? untilSeconds;
+    await media.run((at) => decodeArguments(at(input.data), streamIndex, endSeconds + MARGIN_SECONDS, file));
+    const pcm = await pcmLayout({ file });
+    return { file, facts: { sampleRate: CUT_SAMPLE_RATE, channels: CUT_CHANNELS, durationSeconds, pcm } };
   };
+  const key = { identity: isShared ? identity : undefined, sizeBytes: wholeBytes ?? 0 };
+  return seekable(await masters.hold(key, signal, make), input.label);
 }
 
 const MARGIN_SECONDS = 1;
+const CUT_BYTES_PER_SECOND = CUT_SAMPLE_RATE * CUT_BLOCK_BYTES;
 
 function releaseInput({ data }: OpenInput): void {
   if ('reader' in data) data.reader.release();

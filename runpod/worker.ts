@@ -128,7 +128,6 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerExit> {
 
   async function take(): Promise<void> {
     let failures = 0;
-    await pinger.ready;
     while (!closing.signal.aborted) {
       if (jobs.size >= concurrency) {
         await new Promise<void>((resolve) => {
@@ -139,6 +138,8 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerExit> {
       const startedMs = line.now();
       const wanted = { batchSize: concurrency - jobs.size, jobInProgress: jobs.size > 0 };
       const taken = await takeJobs(line, wanted, closing.signal);
+      // A job that kept this thread busy at once would keep the pings from starting.
+      await pinger.ready;
       // Started even when the worker is closing: the jobs have been handed over and nobody else will answer them.
       if (taken.kind === 'jobs') taken.jobs.forEach(jobs.start);
       failures = taken.kind === 'error' ? failures + 1 : 0;

@@ -37,7 +37,7 @@ const PATTERNS: readonly Pattern[] = [
   {
     code: 'INPUT_INVALID',
     pattern:
-      /Invalid data found when processing input|moov atom not found|Format not on whitelist|not on whitelist|does not contain any stream|matches no streams|Picture size .* is invalid|exceed.*max_pixels|Unable to parse option value|EBML header parsing failed|could not find codec parameters|partial file|Error reading header/i,
+      /Invalid data found when processing input|moov atom not found|Format not on whitelist|not on whitelist|does not contain any stream|matches no streams|Picture size .* is invalid|exceed.*max_pixels|Unable to parse option value|EBML header parsing failed|could not find codec parameters|partial file|Error reading header|Could not create a libass track/i,
   },
 ];
 

@@ -63,8 +63,7 @@ async function embeddedTools(ffprobePath?: string): Promise<Tools | undefined> {
 type Candidates = readonly (string | undefined)[];
 
 async function toolsOf(origin: ToolOrigin, ffmpegs: Candidates, ffprobes: Candidates): Promise<Tools | undefined> {
-  const ffmpeg = await firstThatRuns(ffmpegs, 'ffmpeg');
-  const ffprobe = ffmpeg === undefined ? undefined : await firstThatRuns(ffprobes, 'ffprobe');
+  const [ffmpeg, ffprobe] = await Promise.all([firstThatRuns(ffmpegs, 'ffmpeg'), firstThatRuns(ffprobes, 'ffprobe')]);
   if (ffmpeg === undefined || ffprobe === undefined) return undefined;
   return { ffmpeg: ffmpeg.path, ffprobe: ffprobe.path, origin, version: ffmpeg.version };
 }

@@ -42,6 +42,7 @@ const proofs: readonly (readonly [string, () => Promise<string>])[] = [
   ['runs as a user who is not root', notRoot],
   ['has a version', version],
   ['answers PING with the ffmpeg of the image', ping],
+  ['starts with the code that its build compiled', compiled],
   ['ffmpeg has NVENC, CUDA and libass built in', buildOfFfmpeg],
   ['leaves out what it does not need', leftOut],
   ['SIGTERM reaches node through tini', sigterm],
@@ -85,6 +86,19 @@ async function ping(): Promise<string> {
   return answer;
 }
 
+/** Node says so itself, a line for each file, where it is asked to. */
+async function compiled(): Promise<string> {
+  const { stderr, stdout } = await run('millrace', ['worker', '--test_input', '{"input":{"task":"PING"}}'], {
+    timeout: TIME_LIMIT_MS,
+    maxBuffer: MAX_OUTPUT_BYTES,
+    env: { ...process.env, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' },
+  });
+  const reads = `${stdout}${stderr}`.split('\n').filter((line) => line.startsWith('[compile cache] reading cache from'));
+  const found = reads.filter((line) => line.includes('success'));
+  must(found.length > 0 && found.length === reads.length, `${found.length} of ${reads.length} files were found in the cache`);
+  return `all of ${reads.length} files`;
+}
+
 async function buildOfFfmpeg(): Promise<string> {
   const [encoders, filters, hwaccels] = await Promise.all(
     ['-encoders', '-filters', '-hwaccels'].map(async (list) => (await ffmpeg([list])).toString('utf8')),
@@ -116,13 +130,14 @@ async function leftOut(): Promise<string> {
 
 /** The worker is started as the container starts it, and told to stop while it waits for a job. */
 async function sigterm(): Promise<string> {
-  const asked = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<number>();
   const server = await serve((request, response) => {
-    if (request.url?.startsWith('/job-take') === true) asked.resolve();
+    if (request.url?.startsWith('/job-take') === true) asked.resolve(Date.now());
     else response.end('{}');
   });
   let worker: ChildProcess | undefined;
   try {
+    const startedAtMs = Date.now();
     worker = spawn('tini', ['-s', '--', 'millrace', 'worker'], {
       stdio: 'ignore',
       timeout: TIME_LIMIT_MS,
@@ -135,15 +150,15 @@ async function sigterm(): Promise<string> {
       },
     });
     const ended = once(worker, 'exit');
-    await Promise.race([
+    const askedAtMs = await Promise.race([
       asked.promise,
-      ended.then(([code]) => Promise.reject(new Error(`it ended with ${code} before it asked`))),
+      ended.then(([code]): Promise<number> => Promise.reject(new Error(`it ended with ${code} before it asked`))),
     ]);
     const toldAtMs = Date.now();
     worker.kill('SIGTERM');
     const [code, signal] = await ended;
     must(code === 0, `it ended with ${code ?? signal}`);
-    return `exit 0 after ${Date.now() - toldAtMs} ms`;
+    return `asked for a job ${askedAtMs - startedAtMs} ms after its start, exit 0 ${Date.now() - toldAtMs} ms after the signal`;
   } finally {
     worker?.kill('SIGKILL');
     server.close();

@@ -23,10 +23,10 @@ describe('the cache of seekable masters', () => {
     makes.push(name);
     const file = join(workDir, `made-${makes.length}`);
     await writeFile(file, name.padEnd(bytes, '.'));
-    return { file, facts: { sampleRate: 48_000, channels: 2, durationSeconds: bytes } };
+    return { file, facts: { sampleRate: 48_000, channels: 2, durationSeconds: bytes, pcm: undefined } };
   }
   const hold = (name: string, bytes = 40, signal = never) =>
-    cache.hold({ identity: name, sourceBytes: bytes }, signal, () => made(name, bytes));
+    cache.hold({ identity: name, sizeBytes: bytes }, signal, () => made(name, bytes));
   const use = async (name: string, bytes?: number) => {
     const master = await hold(name, bytes);
     await master.release();
@@ -43,7 +43,7 @@ describe('the cache of seekable masters', () => {
     const later = await hold('a');
     expect(makes).toEqual(['a']);
     expect(together.map(({ reused }) => reused)).toEqual([false, true, true]);
-    expect(later).toMatchObject({ reused: true, facts: { durationSeconds: 40 } });
+    expect(later).toMatchObject({ reused: true, facts: { durationSeconds: 40, pcm: undefined } });
     expect(await readFile(later.file, 'utf8')).toBe('a'.padEnd(40, '.'));
   });
 
@@ -73,7 +73,7 @@ describe('the cache of seekable masters', () => {
   });
 
   it('keeps nothing without an identity, and nothing that is larger than all its room', async () => {
-    const unknown = () => cache.hold({ identity: undefined, sourceBytes: 1 }, never, () => made('x', 1));
+    const unknown = () => cache.hold({ identity: undefined, sizeBytes: 1 }, never, () => made('x', 1));
     for (const master of [await unknown(), await unknown(), await hold('big', 101), await hold('big', 101)])
       await master.release();
     expect(makes).toEqual(['x', 'x', 'big', 'big']);
@@ -83,7 +83,7 @@ describe('the cache of seekable masters', () => {
   it('lets the next one make it where the first fails, and tells only the first', async () => {
     const { promise: started, resolve: start } = Promise.withResolvers<void>();
     const { promise: broken, reject: breakIt } = Promise.withResolvers<never>();
-    const first = cache.hold({ identity: 'a', sourceBytes: 1 }, never, () => {
+    const first = cache.hold({ identity: 'a', sizeBytes: 1 }, never, () => {
       start();
       return broken;
     });
@@ -97,7 +97,7 @@ describe('the cache of seekable masters', () => {
 
   it('stops waiting when its own task is stopped', async () => {
     const { promise: forever } = Promise.withResolvers<never>();
-    cache.hold({ identity: 'a', sourceBytes: 1 }, never, () => forever).catch(() => undefined);
+    cache.hold({ identity: 'a', sizeBytes: 1 }, never, () => forever).catch(() => undefined);
     const controller = new AbortController();
     const waiting = hold('a', 1, controller.signal);
     controller.abort(new MillraceError('TIME_LIMIT', 'too long'));
