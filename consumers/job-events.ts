@@ -31,6 +31,7 @@ export function jobOfEvent({ bucket, key, kind }: ObjectEvent, settings: JobEven
   if (!JOB_ID_PATTERN.test(job)) return refused('KEY_INVALID', `${shown(job)} is no job id`, { bucket, key: shown(key) });
   // A problem is written because of an event: reading its own event would wake the job for ever.
   if (path.startsWith('problems/', slash + 1)) return { kind: 'ignored', reason: 'a problem object' };
+  if (path.startsWith('webhooks/', slash + 1)) return { kind: 'ignored', reason: 'how a webhook went' };
   return { kind: 'job', job };
 }
 

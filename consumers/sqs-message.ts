@@ -3,6 +3,7 @@ import {
   ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
   type Message,
+  type MessageAttributeValue,
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
@@ -11,12 +12,14 @@ import type { Logger } from '../log.ts';
 import { createNote, noteAttributes, readReplays } from './dead-letter-note.ts';
 import type { HandleMessage } from './queue-message.ts';
 import { type Outcome, retryDelaySeconds } from './settle.ts';
+import type { Redrive, RedriveReader } from './sqs-redrive.ts';
 
 export interface SqsQueue {
   readonly client: SQSClient;
   readonly queueUrl: string;
-  /** Without one, or where sending fails, a message nobody can read is left for the queue's own redrive policy. */
+  /** That of the redrive policy unless given. Without any, or where sending fails, the message is left for the queue itself to move. */
   readonly deadLetterQueueUrl: string | undefined;
+  readonly redrive: RedriveReader;
   readonly visibilityTimeoutSeconds: number;
   readonly log: Logger;
   /** 0 up to, not including, 1. */
@@ -49,21 +52,45 @@ export async function settleSqsMessage(
   }
   await lease.release();
   try {
-    // Whoever has the message now settles it.
-    if (lease.lost.aborted) return;
-    if (outcome.kind === 'retry') await hide(queue, message, stop.aborted ? 0 : outcome.delaySeconds);
-    else if (outcome.kind === 'done' || (await sendToDeadLetters(queue, message, outcome.error, receiveCount, log)))
-      await remove(queue, message);
-    else await hide(queue, message, retryDelaySeconds(receiveCount, queue.random));
+    await settle({ queue, message, receiveCount, log, lease, stop }, outcome);
   } catch (thrown) {
     // The message comes back when its lease ends: doing it again is harmless.
     log.warn({ error: asMillraceError(thrown), outcome: outcome.kind }, 'a message could not be settled');
   }
 }
 
+interface Settling {
+  readonly queue: SqsQueue;
+  readonly message: Message;
+  readonly receiveCount: number;
+  readonly log: Logger;
+  readonly lease: Lease;
+  readonly stop: AbortSignal;
+}
+
+async function settle(settling: Settling, outcome: Outcome): Promise<void> {
+  const { queue, message, receiveCount, lease, stop } = settling;
+  // Whoever has the message now settles it.
+  if (lease.lost.aborted) return;
+  if (outcome.kind === 'done') return remove(queue, message);
+  if (!lease.isHeld()) return;
+  if (outcome.kind === 'retry') {
+    if (stop.aborted) return hide(queue, message, 0);
+    // Stopped work says nothing about the message.
+    if (outcome.error.code === 'CANCELLED') return hide(queue, message, outcome.delaySeconds);
+  }
+  const redrive = await queue.redrive.read();
+  if (outcome.kind === 'dead-letter' || (redrive !== undefined && receiveCount >= redrive.maxReceiveCount)) {
+    if (await sendToDeadLetters(settling, outcome.error, redrive)) return remove(queue, message);
+  }
+  await hide(queue, message, outcome.kind === 'retry' ? outcome.delaySeconds : retryDelaySeconds(receiveCount, queue.random));
+}
+
 interface Lease {
   /** Aborted when the message is no longer ours. */
   readonly lost: AbortSignal;
+  /** By the clock: false too where this process slept through the end of the lease and nobody has told it yet. */
+  isHeld(): boolean;
   release(): Promise<void>;
 }
 
@@ -99,6 +126,7 @@ function holdLease(queue: SqsQueue, message: Message, log: Logger): Lease {
   }, lengthMs / HEARTBEATS_PER_LEASE);
   return {
     lost: lost.signal,
+    isHeld: () => performance.now() < endsAtMs,
     async release() {
       isReleased = true;
       clearInterval(heartbeat);
@@ -132,37 +160,47 @@ async function remove({ client, queueUrl }: SqsQueue, message: Message): Promise
 
 /** True once the dead-letter queue has it. */
 async function sendToDeadLetters(
-  queue: SqsQueue,
-  message: Message,
+  { queue, message, receiveCount, log }: Settling,
   error: MillraceError,
-  receiveCount: number,
-  log: Logger,
+  redrive: Redrive | undefined,
 ): Promise<boolean> {
-  if (queue.deadLetterQueueUrl === undefined) {
-    log.warn({ error }, "a message cannot be read, and no dead-letter queue is set: left for the queue's redrive policy");
+  const url = queue.deadLetterQueueUrl ?? redrive?.deadLetterQueueUrl;
+  if (url === undefined) {
+    log.warn({ error }, 'a message belongs in the dead-letter queue, but none is known: left for the queue itself to move');
     return false;
   }
   const replays = readReplays(textAttributes(message));
-  const attributes = noteAttributes(createNote({ error, receiveCount, replays, nowMs: Date.now() }));
+  const note = createNote({ error, receiveCount, replays, nowMs: Date.now() });
   try {
     await queue.client.send(
       new SendMessageCommand({
-        QueueUrl: queue.deadLetterQueueUrl,
+        QueueUrl: url,
         MessageBody: message.Body,
-        MessageAttributes: Object.fromEntries(
-          Object.entries(attributes).map(([name, value]) => [name, { DataType: 'String', StringValue: value }]),
-        ),
+        MessageAttributes: withNote(message, noteAttributes(note)),
       }),
     );
-    log.warn({ error }, 'a message cannot be read: sent to the dead-letter queue');
+    log.warn({ error }, 'a message was sent to the dead-letter queue');
     return true;
   } catch (thrown) {
     log.error(
       { error, sending: asMillraceError(thrown).message },
-      "the dead-letter queue failed: left for the queue's redrive policy",
+      'the dead-letter queue failed: the message is left for the queue itself to move',
     );
     return false;
   }
+}
+
+/** SQS's limit. */
+const MAX_MESSAGE_ATTRIBUTES = 10;
+
+/** The message's own attributes, as far as there is room for them beside the note. */
+function withNote(
+  { MessageAttributes = {} }: Message,
+  note: Readonly<Record<string, string>>,
+): Record<string, MessageAttributeValue> {
+  const added = Object.entries(note).map(([name, value]) => [name, { DataType: 'String', StringValue: value }] as const);
+  const own = Object.entries(MessageAttributes).filter(([name]) => !Object.hasOwn(note, name));
+  return Object.fromEntries([...own.slice(0, MAX_MESSAGE_ATTRIBUTES - added.length), ...added]);
 }
 
 function textAttributes({ MessageAttributes = {} }: Message): Record<string, string> {

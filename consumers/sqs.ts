@@ -10,11 +10,13 @@ import type { Logger } from '../log.ts';
 import { backOffMs } from './back-off.ts';
 import type { HandleMessage, QueueConsumer } from './queue-message.ts';
 import { settleSqsMessage } from './sqs-message.ts';
+import { createRedriveReader } from './sqs-redrive.ts';
 
 export interface SqsConsumerOptions {
   /** Its request timeout must be longer than `waitTimeSeconds`. */
   readonly client: SQSClient;
   readonly queueUrl: string;
+  /** That of the queue's redrive policy unless given. */
   readonly deadLetterQueueUrl?: string;
   /** How many polls may be under way at once; each holds at most 20 messages. */
   readonly pollers?: number;
@@ -55,6 +57,7 @@ export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
     client: options.client,
     queueUrl: options.queueUrl,
     deadLetterQueueUrl: options.deadLetterQueueUrl,
+    redrive: createRedriveReader({ client: options.client, queueUrl: options.queueUrl, log }),
     visibilityTimeoutSeconds: options.visibilityTimeoutSeconds,
     log,
     random,
@@ -163,6 +166,8 @@ export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
     start() {
       if (state !== 'new') throw new Error('a consumer starts once');
       state = 'running';
+      // Not waited for: it is needed once a message has failed, and says in the log at start what it cannot read.
+      void queue.redrive.read();
       for (const { consumer } of pollers) consumer.start();
     },
     stop() {

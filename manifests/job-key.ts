@@ -26,7 +26,7 @@ export function isJobKey(key: string): boolean {
 }
 
 /** Not in the folders of a job that only Millrace writes. */
-const NOT_RESERVED_PATTERN = /^(?!results\/|problems\/)/;
+const NOT_RESERVED_PATTERN = /^(?!results\/|problems\/|webhooks\/)/;
 
 export function isReservedKey(key: string): boolean {
   return !NOT_RESERVED_PATTERN.test(key);
@@ -39,7 +39,9 @@ export const jobKey = () => {
     .string({ error })
     .max(MAX_JOB_KEY_CHARACTERS, { error: `expected a key of at most ${MAX_JOB_KEY_CHARACTERS} characters` })
     .regex(JOB_KEY_PATTERN, { error })
-    .regex(NOT_RESERVED_PATTERN, { error: 'expected a key outside results/ and problems/, which Millrace writes itself' });
+    .regex(NOT_RESERVED_PATTERN, {
+      error: 'expected a key outside results/, problems/ and webhooks/, which Millrace writes itself',
+    });
 };
 
 /** A key inside the job's folder that a manifest may name as a place to write to. */

@@ -9,6 +9,7 @@ import { MANIFEST_KINDS } from './kinds.ts';
 import { Problem } from './problem.ts';
 import { Result } from './result.ts';
 import { TASK_PARAMETERS, type WorkerTaskName } from './tasks.ts';
+import { WebhookEvent } from './webhook-event.ts';
 
 /** RunPod's `input`, with the parameters of each task. */
 const TaskInputByTask = z.discriminatedUnion('task', [
@@ -55,6 +56,18 @@ const DOCUMENTS = {
     description: 'Stops the job for as long as it lies there.',
     examples: [{ reason: 'Wrong master.' }],
   },
+  webhooks: {
+    schema: MANIFEST_KINDS.webhooks.schema,
+    title: 'webhooks.json',
+    description: 'Whom to tell when this job, or a stage of it, has ended.',
+    examples: [{ version: 1, url: 'https://hooks.example.com/millrace', events: ['job.ended', 'stage.ended'] }],
+  },
+  'webhook-event': {
+    schema: WebhookEvent,
+    title: 'Webhook',
+    description: 'The body of a webhook: what has ended, and how.',
+    examples: [],
+  },
   'task-input': {
     schema: TaskInputByTask,
     title: "RunPod's input",
@@ -85,6 +98,8 @@ export function jsonSchemas(): Readonly<Record<JsonSchemaName, Readonly<Record<s
     encoding: jsonSchema('encoding'),
     pipeline: jsonSchema('pipeline'),
     cancel: jsonSchema('cancel'),
+    webhooks: jsonSchema('webhooks'),
+    'webhook-event': jsonSchema('webhook-event'),
     'task-input': jsonSchema('task-input'),
     result: jsonSchema('result'),
     problem: jsonSchema('problem'),

@@ -8,6 +8,7 @@ import { DEFAULT_MAX_SEGMENTS, parseSegments, type Segments, SegmentsDocument } 
 import { quoted } from './shown-value.ts';
 import { Sources } from './sources.ts';
 import type { ManifestLimits } from './stage-manifests.ts';
+import { Webhooks } from './webhooks.ts';
 
 /** What each kind is, once parsed. */
 export interface ManifestDocuments {
@@ -16,6 +17,7 @@ export interface ManifestDocuments {
   readonly encoding: Encoding;
   readonly pipeline: Pipeline;
   readonly cancel: Cancel;
+  readonly webhooks: Webhooks;
 }
 
 export type ManifestKindName = keyof ManifestDocuments;
@@ -55,6 +57,7 @@ export const MANIFEST_KINDS: { readonly [Name in ManifestKindName]: ManifestKind
   encoding: kind('encoding', Encoding, ofSchema(Encoding)),
   pipeline: kind('pipeline', Pipeline, ofSchema(Pipeline)),
   cancel: kind('cancel', Cancel, ofSchema(Cancel)),
+  webhooks: kind('webhooks', Webhooks, ofSchema(Webhooks)),
 };
 
 function kind<Name extends ManifestKindName>(
@@ -107,6 +110,8 @@ export function validateManifest(
       return named(kindName, MANIFEST_KINDS.pipeline.parse(text, limits));
     case 'cancel':
       return named(kindName, MANIFEST_KINDS.cancel.parse(text, limits));
+    case 'webhooks':
+      return named(kindName, MANIFEST_KINDS.webhooks.parse(text, limits));
   }
 }
 

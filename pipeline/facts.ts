@@ -7,7 +7,7 @@ import type { ObjectInfo } from '../storage/object-store.ts';
 import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { Needs } from './plan-types.ts';
-import { attemptId, type Facts, type Lookup, versionId } from './snapshot.ts';
+import { attemptId, type Facts, type Lookup, versionId, writingId } from './snapshot.ts';
 import type { ListingSource } from './take-listing.ts';
 
 /** The user metadata name of the writer's mark. */
@@ -54,7 +54,7 @@ export function createFactStore({ store, layout }: ListingSource, remembered: Re
     const found = await store.head(layout.jobKey(job, object.key), signal);
     if (found === null || found.etag !== object.etag) throw changed(object);
     const mark = found.metadata[MARK] ?? null;
-    remember(marks, `${job}/${versionId(object)}`, mark, remembered.marks);
+    remember(marks, `${job}/${writingId(object)}`, mark, remembered.marks);
     return mark;
   }
 
@@ -76,7 +76,7 @@ export function createFactStore({ store, layout }: ListingSource, remembered: Re
         fetched.documents.set(versionId(object), await fetchDocument(job, object, signal));
       });
       await inParallel(FETCHES_AT_ONCE, needs.marks, async (object) => {
-        fetched.marks.set(versionId(object), await fetchMark(job, object, signal));
+        fetched.marks.set(writingId(object), await fetchMark(job, object, signal));
       });
       await inParallel(FETCHES_AT_ONCE, needs.failures, async (name) => {
         fetched.failures.set(attemptId(name), await fetchFailure(job, name, signal));

@@ -1,6 +1,6 @@
 /** What one item's listing says: done, running, failed, or what to dispatch next. The rules are those of docs/architecture.md. */
 import type { ObjectInfo } from '../storage/object-store.ts';
-import { attemptId, type Facts, type ItemHistory, type SeenAttempt, type SeenClaim, versionId } from './snapshot.ts';
+import { attemptId, type Facts, type ItemHistory, type SeenAttempt, type SeenClaim, writingId } from './snapshot.ts';
 
 /** All attempts of one fingerprint together, so that a worker that "succeeds" without an output cannot run for ever. */
 export const MAX_ATTEMPTS_OF_ANY_KIND = 12;
@@ -90,7 +90,7 @@ function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
 function markedOutput(output: ObjectInfo, item: ItemFacts, wanted: WantedAttempts): ItemState | 'outdated' {
   const noOlder = wanted.succeeded.some(({ lastModifiedMs }) => lastModifiedMs >= output.lastModifiedMs);
   if (noOlder && !otherFingerprintKnown(item)) return { kind: 'done', ownerMade: false };
-  const mark = item.facts.marks.get(versionId(output));
+  const mark = item.facts.marks.get(writingId(output));
   if (mark === undefined) return { kind: 'needs-mark', version: output };
   if (mark === null) return { kind: 'done', ownerMade: true };
   return mark === item.fingerprint ? { kind: 'done', ownerMade: false } : 'outdated';

@@ -8,7 +8,7 @@ import { digestOf } from './fingerprint.ts';
 import type { GraphStage } from './graph.ts';
 import type { AttemptName } from './layout.ts';
 import type { LandedAttempt, PlannedProblem, PlannedStage, PlanSettings } from './plan-types.ts';
-import { type Snapshot, versionId, versionOf } from './snapshot.ts';
+import { type Snapshot, versionId, versionOf, writingId } from './snapshot.ts';
 
 /** What is known of a key that a stage writes. */
 export interface Producer {
@@ -66,7 +66,7 @@ export function createContext(
 export function inputVersion(context: PlanContext, object: ObjectInfo): string | null {
   const producer = context.producers.get(object.key);
   if (producer !== undefined) return producer.fingerprint ?? versionOf(object);
-  const mark = context.snapshot.facts.marks.get(versionId(object));
+  const mark = context.snapshot.facts.marks.get(writingId(object));
   if (mark === undefined) {
     context.marks.set(object.key, object);
     return null;

@@ -59,7 +59,7 @@ export interface Lookup<T> {
 export interface Facts {
   /** By `versionId`: a document's parsed JSON. */
   readonly documents: Lookup<Parsed<unknown>>;
-  /** By `versionId` of an output: its writer's mark, `null` where it has none. */
+  /** By `writingId` of an output: its writer's mark, `null` where it has none. */
   readonly marks: Lookup<string | null>;
   /** By `attemptId`: why a failed attempt failed. */
   readonly failures: Lookup<ResultError>;
@@ -69,6 +69,10 @@ export const itemId = (stage: string, item: string): string => `${stage}/${item}
 
 export const versionId = ({ key, etag, generation }: Pick<ObjectInfo, 'key' | 'etag' | 'generation'>): string =>
   `${key}@${generation ?? etag}`;
+
+/** Of one writing of an object: the mark is metadata, and changes without the bytes where another attempt makes the same output. */
+export const writingId = (object: Pick<ObjectInfo, 'key' | 'etag' | 'generation' | 'lastModifiedMs'>): string =>
+  `${versionId(object)}@${object.lastModifiedMs}`;
 
 export const attemptId = ({ stage, item, fingerprint, attempt }: AttemptName): string =>
   `${stage}/${item}/${fingerprint}.${attempt}`;

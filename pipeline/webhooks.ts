@@ -135,7 +135,8 @@ export async function replayWebhook(
   signal?: AbortSignal,
 ): Promise<WebhookAttempt> {
   const { webhooks: settings } = source;
-  if (settings === undefined) throw new MillraceError('CONFIG_INVALID', 'there is no MILLRACE_WEBHOOK_SECRET to sign webhooks with');
+  if (settings === undefined)
+    throw new MillraceError('CONFIG_INVALID', 'there is no MILLRACE_WEBHOOK_SECRET to sign webhooks with');
   for (let tries = 1; tries <= MAX_REPLAY_TRIES; tries += 1) {
     const { claims, outcomes } = await listWebhooks(source, job, signal);
     const known = claims.get(id) ?? [];

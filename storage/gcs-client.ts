@@ -4,6 +4,7 @@
  * Google's library finds the credentials, keeps their tokens fresh and signs URLs. Its own way of sending is not used: it takes no
  * abort signal, opens as many sockets as it is asked for, and unpacks bodies whose ranges are counted in packed bytes.
  */
+import { readFile } from 'node:fs/promises';
 import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { addAbortSignal } from 'node:stream';
@@ -17,6 +18,8 @@ export interface GcsClientSettings {
   readonly apiEndpoint?: string;
   /** Application Default Credentials (GOOGLE_APPLICATION_CREDENTIALS, a metadata server, …) unless given. */
   readonly credentials?: { readonly client_email: string; readonly private_key: string };
+  /** A service account's key file, instead of what GOOGLE_APPLICATION_CREDENTIALS names in this process's environment. */
+  readonly keyFile?: string;
   /** How long an answer may take, and how long a transfer may stand still. */
   readonly requestTimeoutMs?: number;
   /** Tries of one request, the first included. */
@@ -175,11 +178,30 @@ async function openLibrary(settings: GcsClientSettings, endpoint: URL): Promise<
   const storage = new Storage({
     // Always given: the library would else take it from a variable of the environment that is meant for its own emulators.
     apiEndpoint: endpoint.origin,
-    ...(settings.credentials === undefined ? {} : { credentials: { ...settings.credentials } }),
   });
+  const key = settings.credentials ?? (settings.keyFile === undefined ? undefined : await readKeyFile(settings.keyFile));
+  // Set here, because the library writes to the console where it is given one as an option.
+  if (key !== undefined) storage.authClient.jsonContent = { type: 'service_account', ...key };
   // A service account's key signs its tokens itself then, as in Google's client for Go: one service less that can be away.
   storage.authClient.useJWTAccessWithScope = true;
   return storage;
+}
+
+async function readKeyFile(file: string): Promise<Record<string, unknown>> {
+  try {
+    const key: unknown = JSON.parse(await readFile(file, 'utf8'));
+    if (typeof key === 'object' && key !== null) return { ...key };
+  } catch (thrown) {
+    // What JSON.parse says quotes the text, and that is a key.
+    if (!(thrown instanceof SyntaxError)) throw unreadable(file, thrown);
+  }
+  throw unreadable(file);
+}
+
+function unreadable(file: string, cause?: unknown): MillraceError {
+  return new MillraceError('CONFIG_INVALID', `GOOGLE_APPLICATION_CREDENTIALS: ${file} is no key file that can be read`, {
+    cause,
+  });
 }
 
 function isTransientFailure(thrown: unknown): boolean {

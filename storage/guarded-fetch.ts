@@ -35,7 +35,7 @@ export interface GuardedFetchOptions {
 }
 
 export interface GuardedRequest {
-  readonly method?: 'GET' | 'HEAD' | 'PUT';
+  readonly method?: 'GET' | 'HEAD' | 'PUT' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Readable | Uint8Array;
   /** Stops the request and, afterwards, the body. */
@@ -55,7 +55,7 @@ export interface GuardedResponse {
 export interface GuardedFetch {
   /**
    * Any HTTP status is an answer. Throws SOURCE_REFUSED (naming only the host), URI_INVALID, SOURCE_UNREACHABLE
-   * (DESTINATION_UNREACHABLE for PUT), TOO_LARGE or CANCELLED. Redirects of a PUT are not followed: its body is spent.
+   * (DESTINATION_UNREACHABLE for PUT and POST), TOO_LARGE or CANCELLED. Redirects of what has a body are not followed: it is spent.
    */
   request(url: string, request?: GuardedRequest): Promise<GuardedResponse>;
   /** Closes idle connections and ends running ones. */
@@ -81,7 +81,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
       let headers = lowerCased(request.headers ?? {});
       for (let redirects = 0; ; redirects++) {
         const response = await send(url, headers, request, { options, allowed, agents });
-        const target = request.method === 'PUT' ? undefined : redirectTarget(response);
+        const target = isWrite(request.method) ? undefined : redirectTarget(response);
         if (target === undefined) return answer(response, url, request, options.maxBodyBytes);
         response.destroy();
         if (redirects === maxRedirects) throw refused(url.hostname, `it redirects more than ${maxRedirects} times`);
@@ -192,8 +192,10 @@ function lowerCased(headers: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
+const isWrite = (method: string | undefined): boolean => method === 'PUT' || method === 'POST';
+
 function unreachable(url: URL, method: string, why: string): MillraceError {
-  const code = method === 'PUT' ? 'DESTINATION_UNREACHABLE' : 'SOURCE_UNREACHABLE';
+  const code = isWrite(method) ? 'DESTINATION_UNREACHABLE' : 'SOURCE_UNREACHABLE';
   return new MillraceError(code, `${url.host} could not be reached: ${why}`, { context: { host: url.host } });
 }
 

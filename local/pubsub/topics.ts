@@ -63,7 +63,7 @@ export async function createLocalTopics(options: LocalTopicsOptions): Promise<Lo
           deadLetterTopic: names.deadLetterTopic,
           maxDeliveryAttempts: options.maxDeliveryAttempts ?? DEFAULT_MAX_DELIVERY_ATTEMPTS,
         },
-        retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 10 } },
+        // No retry policy: with one the emulator forgets messages whose deadline has passed three times.
       },
       CALL,
     ),

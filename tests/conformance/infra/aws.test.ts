@@ -21,7 +21,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { startConsumer } from '../../../cli/consumer-process.ts';
 import { type Config, readConfig, requireVariables } from '../../../config.ts';
-import { parseS3Notification } from '../../../consumers/notifications/s3.ts';
+import { parseNotification } from '../../../consumers/notifications/notification.ts';
 import { startEndpoint } from '../../../local/endpoint/endpoint.ts';
 import { createLogger } from '../../../log.ts';
 import { startMoto } from '../../peers/moto.ts';
@@ -104,7 +104,7 @@ describe.skipIf(terraform === null)('infra/aws applied to moto', () => {
       const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: RECEIVE_WAIT_SECONDS }));
       for (const { Body = '', ReceiptHandle } of Messages) {
         await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
-        const parsed = parseS3Notification(Body);
+        const parsed = parseNotification({ body: Body });
         if (parsed.kind === 'unreadable') throw parsed.error;
         if (parsed.kind === 'events') seen.push(...parsed.events.map(({ kind, bucket, key }) => `${kind} ${bucket} ${key}`));
       }

@@ -8,13 +8,14 @@ import {
   type Message,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
+  SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createBucketWatch } from '../../../consumers/bucket-watch.ts';
 import { createJobTurns } from '../../../consumers/job-turns.ts';
 import { createMessageHandler } from '../../../consumers/message-handler.ts';
-import { parseS3Notification } from '../../../consumers/notifications/s3.ts';
+import { parseNotification } from '../../../consumers/notifications/notification.ts';
 import type { HandleMessage, QueueConsumer, QueueMessage } from '../../../consumers/queue-message.ts';
 import { createSqsConsumer, type SqsConsumerOptions } from '../../../consumers/sqs.ts';
 import { createSqsClient } from '../../../consumers/sqs-client.ts';
@@ -60,9 +61,16 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
       await Promise.all(running.splice(0).map((consumer) => consumer.stop()));
     });
 
-    async function newQueue(prefix: string): Promise<string> {
-      const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: `${prefix}-${randomUUID()}` }));
+    async function newQueue(prefix: string, Attributes: Record<string, string> = {}): Promise<string> {
+      const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: `${prefix}-${randomUUID()}`, Attributes }));
       return QueueUrl ?? expect.unreachable('no queue URL');
+    }
+
+    /** Makes `queueUrl` a queue that hands a message out so often and then moves it to `deadLetterQueueUrl`. */
+    async function withRedrive(maxReceiveCount: number): Promise<void> {
+      const request = { QueueUrl: deadLetterQueueUrl, AttributeNames: ['QueueArn' as const] };
+      const deadLetterTargetArn = (await client.send(new GetQueueAttributesCommand(request))).Attributes?.QueueArn;
+      queueUrl = await newQueue('limited', { RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount }) });
     }
 
     async function send(...bodies: readonly string[]): Promise<void> {
@@ -73,11 +81,15 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
       }
     }
 
-    function consume(handle: HandleMessage, more: Partial<SqsConsumerOptions> = {}): QueueConsumer {
+    function consume(
+      handle: HandleMessage,
+      more: Partial<SqsConsumerOptions> = {},
+      deadLetters: Pick<SqsConsumerOptions, 'deadLetterQueueUrl'> = { deadLetterQueueUrl },
+    ): QueueConsumer {
       const consumer = createSqsConsumer({
         client,
         queueUrl,
-        deadLetterQueueUrl,
+        ...deadLetters,
         visibilityTimeoutSeconds: VISIBILITY_SECONDS,
         waitTimeSeconds: 1,
         pollers: 2,
@@ -184,7 +196,8 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
       await until(() => expect(consumer.status().inFlight).toBe(0));
       await consumer.stop();
       spied.destroy();
-      expect([...commands].sort()).toEqual(['ChangeMessageVisibilityCommand', 'ReceiveMessageCommand']);
+      const atStart = 'GetQueueAttributesCommand';
+      expect([...commands].sort()).toEqual(['ChangeMessageVisibilityCommand', atStart, 'ReceiveMessageCommand']);
     });
 
     test('one slow message holds up neither its batch nor the batches after it', async () => {
@@ -300,6 +313,83 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
       expect(seen).toEqual(['held back']);
     });
 
+    describe('on the last receive that the redrive policy allows', () => {
+      const failed = () => ({
+        kind: 'retry' as const,
+        delaySeconds: 1,
+        error: new MillraceError('STORE_ERROR', 'the bucket refuses this'),
+      });
+      /** No dead-letter queue is set: that of the redrive policy is to be found. */
+      const unset = {};
+
+      test('a message that failed is a dead letter with its reason and its replays, though no dead-letter queue is set', async () => {
+        await withRedrive(2);
+        const replays = { 'millrace-replays': { DataType: 'String', StringValue: '3' } };
+        await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: 'fails', MessageAttributes: replays }));
+        const counts: number[] = [];
+        const handle: HandleMessage = async ({ receiveCount }) => {
+          counts.push(receiveCount);
+          return failed();
+        };
+        consume(handle, {}, unset);
+        await untilEmpty();
+        const dead = await receive(deadLetterQueueUrl);
+        expect(dead).toMatchObject({
+          Body: 'fails',
+          MessageAttributes: {
+            'millrace-code': { StringValue: 'STORE_ERROR' },
+            'millrace-reason': { StringValue: 'the bucket refuses this' },
+            'millrace-receive-count': { StringValue: '2' },
+            'millrace-replays': { StringValue: '3' },
+          },
+        });
+        expect(counts).toEqual([1, 2]);
+      });
+
+      test('a message that was given back because of a stop is no dead letter', async () => {
+        await withRedrive(1);
+        await send('endless');
+        const started = Promise.withResolvers<void>();
+        const consumer = consume(
+          async (_message, signal) => {
+            started.resolve();
+            if (!signal.aborted) await once(signal, 'abort');
+            return failed();
+          },
+          // Longer than a poll: one that is still under way would get the message that is given back, and the queue move it.
+          { stopTimeoutMs: 2_500 },
+          unset,
+        );
+        await started.promise;
+        await consumer.stop();
+        expect({ held: await held(), dead: await held(deadLetterQueueUrl) }).toEqual({ held: 1, dead: 0 });
+      });
+
+      test('neither is one whose lease was lost', async () => {
+        await withRedrive(1);
+        await send('slept over');
+        const handle: HandleMessage = async () => {
+          // Holds up the heartbeats too.
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, VISIBILITY_SECONDS * 1000 + 500);
+          return failed();
+        };
+        const consumer = consume(handle, {}, unset);
+        // What the queue moves by itself carries no note.
+        await until(async () => expect(await held(deadLetterQueueUrl)).toBe(1));
+        await consumer.stop();
+        expect((await receive(deadLetterQueueUrl))?.MessageAttributes).toBeUndefined();
+      });
+
+      test('a message that cannot be sent to the dead-letter queue is not deleted', async () => {
+        await withRedrive(1);
+        await send('fails');
+        consume(async () => failed(), { deadLetterQueueUrl: `${deadLetterQueueUrl}-gone` });
+        await until(async () => expect(await held(deadLetterQueueUrl)).toBe(1));
+        const dead = await receive(deadLetterQueueUrl);
+        expect({ body: dead?.Body, note: dead?.MessageAttributes }).toEqual({ body: 'fails', note: undefined });
+      });
+    });
+
     describe('with reconciles behind it', () => {
       const notification = (key: string) =>
         JSON.stringify({ Records: [{ eventName: 'ObjectCreated:Put', s3: { bucket: { name: 'videos' }, object: { key } } }] });
@@ -310,7 +400,7 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
         const handle = createMessageHandler({
           bucket: 'videos',
           pipelinesPrefix: 'pipelines',
-          parse: ({ body }) => parseS3Notification(body),
+          parse: parseNotification,
           turns,
           log: silentLogger,
           onFailure: (error) => failed.report(error),
@@ -356,7 +446,7 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
         const handle = createMessageHandler({
           bucket: 'videos',
           pipelinesPrefix: 'pipelines',
-          parse: ({ body }) => parseS3Notification(body),
+          parse: parseNotification,
           turns: { request: async () => undefined },
           log: silentLogger,
         });

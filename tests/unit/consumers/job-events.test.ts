@@ -14,7 +14,7 @@ const event = (key: string, overrides: Partial<ObjectEvent> = {}): ObjectEvent =
 });
 
 const jobId = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/);
-const path = fc.string({ minLength: 1, maxLength: 50 }).filter((text) => isJobKey(text) && !text.startsWith('problems/'));
+const path = fc.string({ minLength: 1, maxLength: 50 }).filter((text) => isJobKey(text) && !/^(problems|webhooks)\//.test(text));
 
 describe('jobOfEvent', () => {
   test('any object of a job, created or removed, names its job', () => {
@@ -43,6 +43,7 @@ describe('jobOfEvent', () => {
 
   test.each([
     ['pipelines/j/problems/segments.json.e.json', 'a problem object'],
+    ['pipelines/j/webhooks/ab12.1.delivered.json', 'how a webhook went'],
     ['pipelines-state/claims/j/s/0/f.1', 'outside of pipelines/'],
     ['other/j/x', 'outside of pipelines/'],
     ['pipelines', 'outside of pipelines/'],
@@ -54,6 +55,7 @@ describe('jobOfEvent', () => {
 
   test('problems/ elsewhere in the path is an ordinary folder', () => {
     expect(jobOfEvent(event('pipelines/j/stage/problems/x'), settings)).toEqual({ kind: 'job', job: 'j' });
+    expect(jobOfEvent(event('pipelines/j/webhooks.json'), settings)).toEqual({ kind: 'job', job: 'j' });
   });
 
   test('a change that is none of content is ignored', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createMessageHandler } from '../../../consumers/message-handler.ts';
-import { parseS3Notification } from '../../../consumers/notifications/s3.ts';
+import { parseNotification } from '../../../consumers/notifications/notification.ts';
 import { retryDelaySeconds } from '../../../consumers/settle.ts';
 import { MillraceError } from '../../../errors.ts';
 import { createLogger } from '../../../log.ts';
@@ -18,7 +18,7 @@ async function handle(body: string, receiveCount = 1) {
   const handler = createMessageHandler({
     bucket: 'videos',
     pipelinesPrefix: 'pipelines',
-    parse: ({ body: text }) => parseS3Notification(text),
+    parse: parseNotification,
     turns: {
       request: async (job) => {
         requested.push(job);

@@ -61,6 +61,6 @@ test('a key is a job key exactly where no part of it climbs', () => {
 });
 
 test('only the folders that Millrace writes are reserved', () => {
-  expect(['results/a', 'problems/a'].map(isReservedKey)).toEqual([true, true]);
+  expect(['results/a', 'problems/a', 'webhooks/a', 'webhooks.json'].map(isReservedKey)).toEqual([true, true, true, false]);
   expect(['results', 'result/a', 'stage/results/a', 'resultsx/a'].map(isReservedKey)).toEqual([false, false, false, false]);
 });

@@ -36,7 +36,7 @@ test('a file of no known name says which names there are', () => {
     code: 'USAGE',
     errors: [
       {
-        text: 'file name: expected one of segments.json, sources.json, encoding.json, pipeline.json, cancel.json, or the kind beside it, found "package.json"',
+        text: 'file name: expected one of segments.json, sources.json, encoding.json, pipeline.json, cancel.json, webhooks.json, or the kind beside it, found "package.json"',
       },
     ],
   });

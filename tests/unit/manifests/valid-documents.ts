@@ -7,6 +7,7 @@ import { Problem } from '../../../manifests/problem.ts';
 import { Result } from '../../../manifests/result.ts';
 import { Segments } from '../../../manifests/segments.ts';
 import { Sources } from '../../../manifests/sources.ts';
+import { Webhooks } from '../../../manifests/webhooks.ts';
 import {
   AudioTrimParameters,
   ConcatenationParameters,
@@ -66,6 +67,10 @@ export const VALID_DOCUMENTS = {
   },
   encoding: { schema: Encoding, document: { $schema: 'encoding.schema.json', language: 'en', subtitles: true } },
   cancel: { schema: Cancel, document: { $schema: 'cancel.schema.json', reason: 'Wrong take.' } },
+  webhooks: {
+    schema: Webhooks,
+    document: { $schema: 'webhooks.schema.json', version: 1, url: 'https://hooks.example.com/a?b=c', events: ['job.ended'] },
+  },
   pipeline: {
     schema: Pipeline,
     document: {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ResultError, ResultStatus } from '../../../manifests/result.ts';
 import { type ItemFacts, type ItemState, itemState, MAX_ATTEMPTS_OF_ANY_KIND } from '../../../pipeline/item-state.ts';
-import { attemptId, type ItemHistory, versionId } from '../../../pipeline/snapshot.ts';
+import { attemptId, type ItemHistory, writingId } from '../../../pipeline/snapshot.ts';
 import type { ObjectInfo } from '../../../storage/object-store.ts';
 
 const WANTED = 'aaaa';
@@ -40,7 +40,7 @@ function stateOf(given: Given): ItemState {
     const retryable = !permanent.includes(attempt);
     failures.set(attemptId({ stage: 's', item: '0', fingerprint, attempt }), { code: 'X', message: 'why', retryable });
   }
-  const marks = new Map(output === undefined || mark === undefined ? [] : [[versionId(output), mark]]);
+  const marks = new Map(output === undefined || mark === undefined ? [] : [[writingId(output), mark]]);
   const facts: ItemFacts['facts'] = { documents: new Map(), marks, failures };
   const item: ItemFacts = {
     ...{ stage: 's', item: '0', fingerprint: WANTED, maxAttempts: 3, output, history, facts },

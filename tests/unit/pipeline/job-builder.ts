@@ -7,7 +7,7 @@ import type { ResultError, ResultStatus } from '../../../manifests/result.ts';
 import { type Graph, requireGraph } from '../../../pipeline/graph.ts';
 import { planSnapshot } from '../../../pipeline/job-plan.ts';
 import type { Plan, PlannedDispatch, PlannedItem, PlannedStage, PlanSettings } from '../../../pipeline/plan-types.ts';
-import { attemptId, type ItemHistory, itemId, type Snapshot, versionId } from '../../../pipeline/snapshot.ts';
+import { attemptId, type ItemHistory, itemId, type Snapshot, versionId, writingId } from '../../../pipeline/snapshot.ts';
 import type { ObjectInfo } from '../../../storage/object-store.ts';
 
 const BUILT_IN = new URL('../../../manifests/built-in.pipeline.json', import.meta.url);
@@ -124,8 +124,8 @@ export function createJob(graph: Graph = builtInGraph, job = 'job'): JobBuilder 
       webhooks: new Map(),
       takenAtMs: NOW_MS,
       facts: {
-        documents: { get: (id) => lookUp(files, id, ({ text }) => parsed(text)) },
-        marks: { get: (id) => lookUp(files, id, ({ mark }) => mark) },
+        documents: { get: (id) => lookUp(files, versionId, id, ({ text }) => parsed(text)) },
+        marks: { get: (id) => lookUp(files, writingId, id, ({ mark }) => mark) },
         failures,
       },
     }),
@@ -136,9 +136,14 @@ export function createJob(graph: Graph = builtInGraph, job = 'job'): JobBuilder 
   return self;
 }
 
-function lookUp<T>(files: ReadonlyMap<string, File>, id: string, read: (file: File) => T): T | undefined {
-  const file = files.get(id.slice(0, id.lastIndexOf('@')));
-  return file === undefined || versionId(file) !== id ? undefined : read(file);
+function lookUp<T>(
+  files: ReadonlyMap<string, File>,
+  idOf: (file: File) => string,
+  id: string,
+  read: (file: File) => T,
+): T | undefined {
+  const file = files.get(id.slice(0, id.indexOf('@')));
+  return file === undefined || idOf(file) !== id ? undefined : read(file);
 }
 
 /** One parse for one text, as a process that remembers documents has it. */

@@ -121,6 +121,44 @@ describe('only what changed runs again', () => {
   });
 });
 
+describe('a list that shrinks', () => {
+  const joined = graphOf({
+    cut: {
+      manifest: { keys: ['m.json'], type: 'json' },
+      for_each: '${manifest.list}',
+      task: 'DOWNSAMPLING',
+      output: 'cut/${index}',
+    },
+    join: {
+      inputs: { parts: { stage: 'cut' } },
+      task: 'CONCATENATION',
+      parameters: { segment_urls: '${inputs.parts}' },
+      output: 'joined.mp4',
+    },
+  });
+
+  test('leaves outputs behind that nothing counts any more, and what joins them is made anew without them', () => {
+    const job = createJob(joined).json('m.json', { list: [0, 1, 2] });
+    job.work();
+    job.work();
+    job.json('m.json', { list: [0, 1] });
+    const again = onlyDispatch(job.plan());
+    expect(again.stage).toBe('join');
+    expect(again.inputs.get('parts')?.objects.map(({ key }) => key)).toEqual(['cut/0', 'cut/1']);
+    job.work();
+    expect(dispatchedBy(job.plan())).toEqual([]);
+  });
+
+  test('has what ran for an entry that is gone cancelled', () => {
+    const job = createJob(joined).json('m.json', { list: [0, 1, 2] });
+    const [, , third] = job.plan().dispatch;
+    if (third === undefined) throw new Error('nothing to dispatch');
+    job.claim(third);
+    job.json('m.json', { list: [0, 1] });
+    expect(job.plan().cancel.map(({ stage, item }) => `${stage}/${item}`)).toEqual(['cut/2']);
+  });
+});
+
 describe('what is being made is waited for', () => {
   test('a staged master, even while an old one lies there', () => {
     const job = createJob().json('inputs/sources.json', { sources: [{ source_uri: 'https://example.com/a', dest_key: MASTER }] });
@@ -277,11 +315,14 @@ test('planning says the same twice, and changes nothing', () => {
 function growth(few: number, jobOf: (count: number) => JobBuilder): number {
   const millisecondsFor = (count: number): number => {
     const job = jobOf(count);
-    const startedMs = performance.now();
-    expect(job.plan().problems).toEqual([]);
-    return performance.now() - startedMs;
+    // The quickest of a few: whatever else the machine does only makes it slower.
+    const times = Array.from({ length: 4 }, () => {
+      const startedMs = performance.now();
+      expect(job.plan().problems).toEqual([]);
+      return performance.now() - startedMs;
+    });
+    return Math.min(...times);
   };
-  millisecondsFor(few);
   const short = millisecondsFor(few);
   return millisecondsFor(10 * few) / short;
 }

@@ -302,3 +302,28 @@ test('more failures, marks and documents than one process remembers are read onc
 });
 
 const FAILED_FOR_GOOD = JSON.stringify({ error: { code: 'INPUT_INVALID', message: 'no media', retryable: false } });
+
+test('an output that comes out the same for other parameters is made once for each', async () => {
+  const graph = graphOf({
+    small: {
+      manifest: { keys: ['m.json'], type: 'json' },
+      task: 'DOWNSAMPLING',
+      parameters: { resolution: '${manifest.height}' },
+      output: 'small.mp4',
+    },
+  });
+  const world = createInMemory(graph);
+  for (const height of [360, 480, 720]) {
+    world.put('m.json', { height });
+    world.clockMs += 2000;
+    for (let looks = 0; looks < 3; looks += 1) {
+      const before = world.runs.length;
+      await world.reconcile();
+      const [item] = lastItems(world);
+      // The same bytes each time: only the mark changes.
+      if (world.runs.length > before && item !== undefined) world.finish(item);
+      world.clockMs += 2000;
+    }
+  }
+  expect(world.runs).toHaveLength(3);
+});

@@ -70,10 +70,26 @@ describe('a POST', () => {
     expect(await posting()(request(`http://127.0.0.1:${port}/`))).toEqual(expected);
   });
 
-  test('that gets no answer in time is unreachable', async () => {
-    const port = await serve(() => {});
-    const outcome = await posting({ timeoutMs: 100 })(request(`http://127.0.0.1:${port}/`));
-    expect(outcome).toMatchObject({ kind: 'unreachable', error: { message: 'no answer within 100 ms' } });
+  test('that gets no answer in time is unreachable; its server is left alone for half a minute, and others are not', async () => {
+    let got = 0;
+    const silentPort = await serve(() => {
+      got += 1;
+    });
+    const port = await serve((_, response) => response.end());
+    let nowMs = NOW_MS;
+    const post = posting({ timeoutMs: 100, now: () => nowMs });
+    const url = `http://127.0.0.1:${silentPort}`;
+    const noAnswer = { kind: 'unreachable', error: { message: `${url} did not answer within 100 ms`, retryable: true } };
+    expect(await post(request(`${url}/a`))).toMatchObject(noAnswer);
+    expect(await post(request(`${url}/b`))).toMatchObject({
+      kind: 'unreachable',
+      error: { message: `${url} did not answer a moment ago, so it was not called` },
+    });
+    expect(got).toBe(1);
+    expect(await post(request(`http://127.0.0.1:${port}/`))).toEqual({ kind: 'answered', status: 200 });
+    nowMs += 30_000;
+    expect(await post(request(`${url}/b`))).toMatchObject(noAnswer);
+    expect(got).toBe(2);
   });
 
   test('to where nobody listens is unreachable', async () => {

@@ -1,0 +1,114 @@
+/** The story of one item, told from what is left of it in the bucket: inputs, claims, runs, results, retries, its output. */
+import { text } from 'node:stream/consumers';
+import type { z } from 'zod';
+import { parseDocument } from '../manifests/parse.ts';
+import { Result } from '../manifests/result.ts';
+import { Claim, Retry, Run } from '../manifests/state.ts';
+import { MARK } from './facts.ts';
+import type { PlannedJob } from './job-plan.ts';
+import type { AttemptName } from './layout.ts';
+import type { PlannedItem } from './plan-types.ts';
+import { historyOf } from './snapshot.ts';
+import type { ListingSource } from './take-listing.ts';
+
+export interface StoryLine {
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  /** 0 for what is about no attempt. */
+  readonly attempt: number;
+  /** Of what the item was made from then; empty for what is about no attempt. */
+  readonly fingerprint: string;
+  readonly what: string;
+}
+
+export interface OpenRun extends AttemptName {
+  readonly runId: string;
+  readonly endpoint: string;
+}
+
+export interface ItemStory {
+  readonly item: PlannedItem;
+  /** In the order of their times. */
+  readonly lines: readonly StoryLine[];
+  /** Runs of attempts without a result: RunPod knows more about them. */
+  readonly openRuns: readonly OpenRun[];
+  /** The output's mark: `null` for one that somebody put there, undefined where there is no output. */
+  readonly mark: string | null | undefined;
+}
+
+/** Undefined where the plan has no such item. */
+export async function tellItemStory(
+  source: ListingSource,
+  { plan, snapshot }: PlannedJob,
+  stage: string,
+  itemName: string,
+  signal?: AbortSignal,
+): Promise<ItemStory | undefined> {
+  const { job } = plan;
+  const item = plan.stages.find(({ name }) => name === stage)?.items[Number(itemName)];
+  if (item === undefined) return undefined;
+  const { layout, store } = source;
+  const { claims, runs, results, retries } = historyOf(snapshot, stage, itemName);
+  const lines: StoryLine[] = [];
+  const openRuns: OpenRun[] = [];
+  const name = (seen: { fingerprint: string; attempt: number }): AttemptName => ({ stage, item: itemName, ...seen });
+
+  for (const { fingerprint, attempt, lastModifiedMs } of claims) {
+    const key = layout.stateKey('claims', job, name({ fingerprint, attempt }));
+    const claim = await readDocument(source, key, Claim, signal);
+    lines.push({ atMs: lastModifiedMs, fingerprint, attempt, what: `claimed by ${claim?.consumer ?? 'a consumer'}` });
+  }
+  for (const { fingerprint, attempt } of runs) {
+    const run = await readDocument(source, layout.stateKey('runs', job, name({ fingerprint, attempt })), Run, signal);
+    if (run === undefined) continue;
+    const others = run.attempts.length === 1 ? '' : `, with ${run.attempts.length - 1} other items`;
+    const what = `RunPod took it: run ${run.run_id} of ${run.endpoint}${others}`;
+    lines.push({ atMs: Date.parse(run.dispatched_at), fingerprint, attempt, what });
+    const hasEnded = results.some((result) => result.fingerprint === fingerprint && result.attempt === attempt);
+    if (!hasEnded) openRuns.push({ ...name({ fingerprint, attempt }), runId: run.run_id, endpoint: run.endpoint });
+  }
+  for (const { fingerprint, attempt, status, lastModifiedMs } of results) {
+    const result = await readDocument(source, layout.resultKey(job, name({ fingerprint, attempt }), status), Result, signal);
+    lines.push({ atMs: lastModifiedMs, fingerprint, attempt, what: ending(status, result) });
+  }
+  for (const { fingerprint, attempt } of retries) {
+    const retry = await readDocument(source, layout.stateKey('retries', job, name({ fingerprint, attempt })), Retry, signal);
+    if (retry === undefined) continue;
+    lines.push({ atMs: Date.parse(retry.asked_at), fingerprint, attempt, what: 'somebody asked for a retry' });
+  }
+  const output = snapshot.objects.get(item.outputKey);
+  const head = output === undefined ? null : await store.head(layout.jobKey(job, item.outputKey), signal);
+  if (head !== null) {
+    lines.push({
+      atMs: head.lastModifiedMs,
+      attempt: 0,
+      fingerprint: '',
+      what: `its output was written (${head.sizeBytes} bytes)`,
+    });
+  }
+  lines.sort((a, b) => a.atMs - b.atMs);
+  return { item, lines, openRuns, mark: head === null ? undefined : (head.metadata[MARK] ?? null) };
+}
+
+function ending(status: string, result: Result | undefined): string {
+  if (result === undefined) return status;
+  const by =
+    result.written_by === 'worker'
+      ? `worker${result.worker_id === undefined ? '' : ` ${result.worker_id}`}`
+      : 'a consumer on its behalf';
+  const took = result.worker_sec === undefined ? '' : ` after ${result.worker_sec.toFixed(1)} s`;
+  const error = result.error === undefined ? '' : `: ${result.error.code}: ${result.error.message}`;
+  return `${status}${took}, says ${by}${error}`;
+}
+
+async function readDocument<T>(
+  { store }: ListingSource,
+  key: string,
+  schema: z.ZodType<T>,
+  signal: AbortSignal | undefined,
+): Promise<T | undefined> {
+  const found = await store.get(key, signal === undefined ? {} : { signal });
+  if (found === null) return undefined;
+  const parsed = parseDocument(schema, await text(found.body));
+  return parsed.ok ? parsed.value : undefined;
+}
