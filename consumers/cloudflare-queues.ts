@@ -4,15 +4,15 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMillraceError, type MillraceError } from '../errors.ts';
-import type { Logger } from '../log.ts';
 import { backOffMs } from './back-off.ts';
 import { type CloudflareClient, MAX_BATCH_MESSAGES } from './cloudflare-client.ts';
 import { type CloudflareQueue, settleCloudflareMessage } from './cloudflare-message.ts';
 import { createPolicyReader } from './cloudflare-policy.ts';
 import { createSettler, retryAfterMs } from './cloudflare-settler.ts';
-import type { HandleMessage, QueueConsumer } from './queue-message.ts';
+import { type ConsumerOptions, DEFAULT_STOP_TIMEOUT_MS, GIVE_BACK_MS, pausesOf, within } from './consumer-options.ts';
+import type { QueueConsumer } from './queue-message.ts';
 
-export interface CloudflareConsumerOptions {
+export interface CloudflareConsumerOptions extends ConsumerOptions {
   readonly client: CloudflareClient;
   /** Of the dead-letter queue; that which the queue's own settings name unless given. */
   readonly deadLetterClient?: CloudflareClient;
@@ -20,24 +20,14 @@ export interface CloudflareConsumerOptions {
   readonly maxInFlight?: number;
   /** How long a pulled message is ours without a sign of life, at most 12 hours; extended while it is worked on. */
   readonly visibilityTimeoutSeconds: number;
-  readonly handle: HandleMessage;
-  readonly log: Logger;
-  /** How long `stop` lets running work go on before it is stopped and its messages are given back. */
-  readonly stopTimeoutMs?: number;
   /** Pauses between pulls while the queue is empty. */
   readonly firstIdlePauseMs?: number;
   readonly maxIdlePauseMs?: number;
-  /** Pauses between requests while the queue is away. */
-  readonly firstPauseMs?: number;
-  readonly maxPauseMs?: number;
   /** Pause between pulls while somebody has to do something first: the queue is paused, or the token or the consumer is wrong. */
   readonly slowPauseMs?: number;
-  /** 0 up to, not including, 1. */
-  readonly random?: () => number;
 }
 
 const DEFAULT_MAX_IN_FLIGHT = 40;
-const DEFAULT_STOP_TIMEOUT_MS = 25_000;
 /**
  * Polling is short and every empty pull is an operation that is billed. A consumer that idles at half a minute makes about 115,000 a
  * month, well inside the million that is included; at a second it would be 3.5 million. A job that is under way is pulled for
@@ -45,11 +35,7 @@ const DEFAULT_STOP_TIMEOUT_MS = 25_000;
  */
 const DEFAULT_FIRST_IDLE_PAUSE_MS = 1_000;
 const DEFAULT_MAX_IDLE_PAUSE_MS = 30_000;
-const DEFAULT_FIRST_PAUSE_MS = 500;
-const DEFAULT_MAX_PAUSE_MS = 30_000;
 const DEFAULT_SLOW_PAUSE_MS = 60_000;
-/** How long stopped work may take to end and its messages to be given back. */
-const GIVE_BACK_MS = 3_000;
 
 export function createCloudflareConsumer(options: CloudflareConsumerOptions): QueueConsumer {
   const { client, log, random = Math.random } = options;
@@ -60,10 +46,7 @@ export function createCloudflareConsumer(options: CloudflareConsumerOptions): Qu
     firstMs: options.firstIdlePauseMs ?? DEFAULT_FIRST_IDLE_PAUSE_MS,
     maxMs: options.maxIdlePauseMs ?? DEFAULT_MAX_IDLE_PAUSE_MS,
   };
-  const failurePause = {
-    firstMs: options.firstPauseMs ?? DEFAULT_FIRST_PAUSE_MS,
-    maxMs: options.maxPauseMs ?? DEFAULT_MAX_PAUSE_MS,
-  };
+  const failurePause = pausesOf(options);
   let hasUnknownLeases = false;
   const queue: CloudflareQueue = {
     client,
@@ -163,12 +146,12 @@ export function createCloudflareConsumer(options: CloudflareConsumerOptions): Qu
   async function finish(): Promise<void> {
     const deadlineMs = performance.now() + stopTimeoutMs;
     stopPolling.abort(new Error('the consumer is stopping'));
-    await within(deadlineMs - performance.now(), polling);
-    await within(deadlineMs - performance.now(), Promise.all(held));
+    await within(deadlineMs - performance.now(), [polling]);
+    await within(deadlineMs - performance.now(), [...held]);
     if (held.size > 0)
       log.warn({ inFlight: held.size }, 'the consumer stops before its work is done; the messages go back to the queue');
     stopWork.abort(new Error('the consumer is stopping'));
-    await within(GIVE_BACK_MS, Promise.all([polling, ...held]));
+    await within(GIVE_BACK_MS, [polling, ...held]);
   }
 
   return {
@@ -195,12 +178,4 @@ export function createCloudflareConsumer(options: CloudflareConsumerOptions): Qu
       return { running: state === 'running', paused: gate !== undefined, lastPollMs, failedPolls, inFlight: held.size };
     },
   };
-}
-
-/** Resolves with `work`, or after `limitMs`. */
-async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  const timer = new AbortController();
-  const limit = sleep(Math.max(0, limitMs), undefined, { signal: timer.signal }).catch(() => undefined);
-  await Promise.race([work, limit]);
-  timer.abort();
 }

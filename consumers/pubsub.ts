@@ -1,18 +1,18 @@
 /** The Pub/Sub consumer: one StreamingPull that is opened again whenever it ends, and a bounded number of messages worked on at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../errors.ts';
-import type { Logger } from '../log.ts';
 import { backOffMs } from './back-off.ts';
+import { type ConsumerOptions, DEFAULT_STOP_TIMEOUT_MS, GIVE_BACK_MS, pausesOf, within } from './consumer-options.ts';
 import { readSubscription } from './pubsub-calls.ts';
 import { type PubsubClient, pubsubError, statusOf } from './pubsub-client.ts';
 import { holdLease } from './pubsub-lease.ts';
 import { giveBack, type PubsubDelivery, type PubsubQueue, settlePubsubMessage } from './pubsub-message.ts';
 import { parseSubscriptionName } from './pubsub-names.ts';
 import { openPubsubStream, type PubsubStream, type ReceivedMessage } from './pubsub-stream.ts';
-import type { HandleMessage, QueueConsumer } from './queue-message.ts';
+import type { QueueConsumer } from './queue-message.ts';
 import { createReceiveCounts } from './receive-counts.ts';
 
-export interface PubsubConsumerOptions {
+export interface PubsubConsumerOptions extends ConsumerOptions {
   readonly client: PubsubClient;
   /** `projects/<project>/subscriptions/<id>`. */
   readonly subscription: string;
@@ -22,26 +22,12 @@ export interface PubsubConsumerOptions {
   readonly maxMessages?: number;
   /** How long a received message is ours without a sign of life; extended while it is worked on. Kept between 10 and 600. */
   readonly ackDeadlineSeconds: number;
-  readonly handle: HandleMessage;
-  readonly log: Logger;
-  /** How long `stop` lets running work go on before it is stopped and its messages are given back. */
-  readonly stopTimeoutMs?: number;
-  /** Pauses before the stream is opened again after an error; the longer one at once where trying again soon cannot help. */
-  readonly firstPauseMs?: number;
-  readonly maxPauseMs?: number;
-  /** 0 up to, not including, 1. */
-  readonly random?: () => number;
 }
 
 const DEFAULT_MAX_MESSAGES = 40;
 /** Pub/Sub's limits. */
 const MIN_ACK_DEADLINE_SECONDS = 10;
 const MAX_ACK_DEADLINE_SECONDS = 600;
-const DEFAULT_STOP_TIMEOUT_MS = 25_000;
-const DEFAULT_FIRST_PAUSE_MS = 500;
-const DEFAULT_MAX_PAUSE_MS = 30_000;
-/** How long stopped work may take to end and its messages to be given back. */
-const GIVE_BACK_MS = 3_000;
 
 /** Throws CONFIG_INVALID where a name is none of Pub/Sub's. */
 export function createPubsubConsumer(options: PubsubConsumerOptions): QueueConsumer {
@@ -165,8 +151,9 @@ export function createPubsubConsumer(options: PubsubConsumerOptions): QueueConsu
     // The service closes streams now and then; one failure is its daily business, and an error that lasts is said once.
     if (isHopeless && failedPolls === 1) log.error({ error }, 'nothing can be received until this is put right');
     else log[failedPolls === 1 || isHopeless ? 'debug' : 'warn']({ error, failedPolls }, 'the subscription could not be read');
-    const maxMs = options.maxPauseMs ?? DEFAULT_MAX_PAUSE_MS;
-    const pause = { firstMs: isHopeless ? maxMs : (options.firstPauseMs ?? DEFAULT_FIRST_PAUSE_MS), maxMs };
+    const { firstMs, maxMs } = pausesOf(options);
+    // The longer one at once where trying again soon cannot help.
+    const pause = { firstMs: isHopeless ? maxMs : firstMs, maxMs };
     await sleep(backOffMs(failedPolls, pause, random), undefined, { signal: stopReceiving.signal }).catch(() => undefined);
   }
 
@@ -239,12 +226,4 @@ export function createPubsubConsumer(options: PubsubConsumerOptions): QueueConsu
     },
     status: () => ({ running: state === 'running', paused: gate !== undefined, lastPollMs, failedPolls, inFlight: inFlight() }),
   };
-}
-
-/** Resolves when all have ended, or after so long. */
-async function within(limitMs: number, ends: readonly (Promise<unknown> | undefined)[]): Promise<void> {
-  const timer = new AbortController();
-  const limit = sleep(Math.max(0, limitMs), undefined, { signal: timer.signal }).catch(() => undefined);
-  await Promise.race([Promise.all(ends), limit]);
-  timer.abort();
 }

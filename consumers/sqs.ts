@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Message, SQSClient } from '@aws-sdk/client-sqs';
 import { Consumer } from 'sqs-consumer';
 import { asMillraceError } from '../errors.ts';
-import type { Logger } from '../log.ts';
 import { backOffMs } from './back-off.ts';
-import type { HandleMessage, QueueConsumer } from './queue-message.ts';
+import { type ConsumerOptions, DEFAULT_STOP_TIMEOUT_MS, GIVE_BACK_MS, pausesOf, within } from './consumer-options.ts';
+import type { QueueConsumer } from './queue-message.ts';
 import { settleSqsMessage } from './sqs-message.ts';
 import { createRedriveReader } from './sqs-redrive.ts';
 
-export interface SqsConsumerOptions {
+export interface SqsConsumerOptions extends ConsumerOptions {
   /** Its request timeout must be longer than `waitTimeSeconds`. */
   readonly client: SQSClient;
   readonly queueUrl: string;
@@ -24,15 +24,6 @@ export interface SqsConsumerOptions {
   readonly visibilityTimeoutSeconds: number;
   /** Long polling: 1 to 20. A stop may take as long. */
   readonly waitTimeSeconds?: number;
-  readonly handle: HandleMessage;
-  readonly log: Logger;
-  /** How long `stop` lets running work go on before it is stopped and its messages are given back. */
-  readonly stopTimeoutMs?: number;
-  /** Pauses between polls while the queue is away. */
-  readonly firstPauseMs?: number;
-  readonly maxPauseMs?: number;
-  /** 0 up to, not including, 1. */
-  readonly random?: () => number;
 }
 
 /** SQS's limit. */
@@ -41,15 +32,10 @@ const BATCH_SIZE = 10;
 const MAX_HELD_BEFORE_POLL = 10;
 const DEFAULT_POLLERS = 2;
 const DEFAULT_WAIT_TIME_SECONDS = 10;
-const DEFAULT_STOP_TIMEOUT_MS = 25_000;
-const DEFAULT_FIRST_PAUSE_MS = 500;
-const DEFAULT_MAX_PAUSE_MS = 30_000;
 /** sqs-consumer's own pause for what it takes for errors of authentication; ours comes on top. */
 const LIBRARY_PAUSE_MS = 1;
 /** How often a stop looks whether the last poll has ended: sqs-consumer's own event for it is only as fine as a second. */
 const POLL_END_CHECK_MS = 25;
-/** How long stopped work may take to end and its messages to be given back. */
-const GIVE_BACK_MS = 3_000;
 
 export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
   const { log, random = Math.random } = options;
@@ -80,11 +66,7 @@ export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
     /** Resolves when a poll may begin; throws once none may. */
     async function mayPoll(): Promise<void> {
       if (failedPolls > 0) {
-        const pause = {
-          firstMs: options.firstPauseMs ?? DEFAULT_FIRST_PAUSE_MS,
-          maxMs: options.maxPauseMs ?? DEFAULT_MAX_PAUSE_MS,
-        };
-        await sleep(backOffMs(failedPolls, pause, random), undefined, { signal: stopPolling.signal });
+        await sleep(backOffMs(failedPolls, pausesOf(options), random), undefined, { signal: stopPolling.signal });
       }
       const stopped = Promise.withResolvers<never>();
       const stop = () => stopped.reject(stopPolling.signal.reason);
@@ -136,7 +118,8 @@ export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
     return { consumer, held, failedPolls: () => failedPolls };
   }
 
-  const inFlight = () => pollers.reduce((sum, { held }) => sum + held.size, 0);
+  const held = () => pollers.flatMap((poller) => [...poller.held]);
+  const inFlight = () => held().length;
 
   async function finish(): Promise<void> {
     const deadlineMs = performance.now() + stopTimeoutMs;
@@ -146,20 +129,11 @@ export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
     while (pollers.some(({ consumer }) => consumer.status.isPolling) && performance.now() < deadlineMs) {
       await sleep(POLL_END_CHECK_MS);
     }
-    await settled(deadlineMs - performance.now());
+    await within(deadlineMs - performance.now(), held());
     if (inFlight() === 0) return;
     log.warn({ inFlight: inFlight() }, 'the consumer stops before its work is done; the messages go back to the queue');
     stopWork.abort(new Error('the consumer is stopping'));
-    await settled(GIVE_BACK_MS);
-  }
-
-  /** Resolves when every message is settled, or after `withinMs`. */
-  async function settled(withinMs: number): Promise<void> {
-    const timer = new AbortController();
-    const all = Promise.all(pollers.flatMap(({ held }) => [...held]));
-    const limit = sleep(Math.max(0, withinMs), undefined, { signal: timer.signal }).catch(() => undefined);
-    await Promise.race([all, limit]);
-    timer.abort();
+    await within(GIVE_BACK_MS, held());
   }
 
   return {

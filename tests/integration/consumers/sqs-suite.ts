@@ -324,7 +324,10 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
 
       test('a message that failed is a dead letter with its reason and its replays, though no dead-letter queue is set', async () => {
         await withRedrive(2);
-        const replays = { 'millrace-replays': { DataType: 'String', StringValue: '3' } };
+        const replays = {
+          'millrace-replays': { DataType: 'String', StringValue: '3' },
+          trace: { DataType: 'String', StringValue: 'its own' },
+        };
         await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: 'fails', MessageAttributes: replays }));
         const counts: number[] = [];
         const handle: HandleMessage = async ({ receiveCount }) => {
@@ -341,6 +344,7 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
             'millrace-reason': { StringValue: 'the bucket refuses this' },
             'millrace-receive-count': { StringValue: '2' },
             'millrace-replays': { StringValue: '3' },
+            trace: { StringValue: 'its own' },
           },
         });
         expect(counts).toEqual([1, 2]);
