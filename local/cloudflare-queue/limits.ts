@@ -17,5 +17,3 @@ export const RETENTION_MS = 4 * 86_400_000;
 export const MAX_REQUEST_BYTES = 2_000_000;
 /** Messages that have had their last attempt and that one pull moves or deletes. */
 export const MAX_EXHAUSTED_PER_PULL = 500;
-/** How long closing waits for answers that are being written before it cuts their connections. */
-export const CLOSE_GRACE_MS = 2_000;

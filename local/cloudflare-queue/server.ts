@@ -1,11 +1,10 @@
 /** The HTTP side, on loopback: the token, Cloudflare's envelope around every answer, and failures on demand. */
 import { timingSafeEqual } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { MillraceError } from '../../errors.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../../log.ts';
+import { LOOPBACK, LoopbackServer } from '../loopback-server.ts';
 import { ApiFault, invalidRequest, noRoute, notAuthenticated, tooLarge } from './api-fault.ts';
-import { CLOSE_GRACE_MS, MAX_REQUEST_BYTES } from './limits.ts';
+import { MAX_REQUEST_BYTES } from './limits.ts';
 
 /** What a request asks for: `path` is what follows the queue's id, which is empty for all queues together. */
 export interface ApiRequest {
@@ -33,41 +32,24 @@ export interface ApiServerOptions {
   readonly answer: (request: ApiRequest) => unknown;
 }
 
-const LOOPBACK = '127.0.0.1';
 export const API_PATH = '/client/v4/accounts';
-/** Longer than clients keep an idle connection: one that is closed as it is used again looks like a lost request to them. */
-const KEEP_ALIVE_MS = 75_000;
 
 export class ApiServer {
-  readonly #server: Server;
+  readonly #server: LoopbackServer;
   readonly #options: ApiServerOptions;
-  readonly #open = new Set<Promise<void>>();
   readonly #failures: { failure: FailureOnDemand; left: number }[] = [];
-  #closing = false;
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
-    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-      const answered = this.#respond(request, response);
-      this.#open.add(answered);
-      void answered.finally(() => this.#open.delete(answered));
+    this.#server = new LoopbackServer({
+      name: 'The local Cloudflare queue',
+      answer: (request, response) => this.#respond(request, response),
     });
   }
 
-  /** Answers the port. Throws CONFIG_INVALID where it is taken. */
-  async listen(port: number): Promise<number> {
-    try {
-      this.#server.listen(port, LOOPBACK);
-      await once(this.#server, 'listening');
-    } catch (thrown) {
-      throw new MillraceError('CONFIG_INVALID', `The local Cloudflare queue cannot listen on ${LOOPBACK}:${port}.`, {
-        cause: thrown,
-        context: { port },
-        fix: 'Choose another port, or 0 for any free one.',
-      });
-    }
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
+  /** Answers the port. Throws CONFIG_INVALID where the port is taken. */
+  listen(port: number): Promise<number> {
+    return this.#server.listen(port);
   }
 
   failOnDemand(failure: FailureOnDemand): void {
@@ -75,16 +57,8 @@ export class ApiServer {
   }
 
   /** Takes no new work; resolves once every request has its answer. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeIdleConnections();
-    const cut = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE_MS);
-    await Promise.allSettled(this.#open);
-    this.#server.closeIdleConnections();
-    await closed;
-    clearTimeout(cut);
+  close(): Promise<void> {
+    return this.#server.close();
   }
 
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -103,7 +77,7 @@ export class ApiServer {
     response.writeHead(fault?.status ?? 200, {
       'content-type': 'application/json',
       ...(fault?.retryAfterSeconds === undefined ? {} : { 'retry-after': String(fault.retryAfterSeconds) }),
-      ...(this.#closing ? { connection: 'close' } : {}),
+      ...(this.#server.isClosing ? { connection: 'close' } : {}),
     });
     response.end(JSON.stringify({ success: fault === undefined, errors, messages: [], result }));
   }

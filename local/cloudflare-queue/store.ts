@@ -1,6 +1,6 @@
 /** The one SQLite file. Each request is one transaction, on the disk before it is answered: what was accepted outlives the process. */
-import { DatabaseSync } from 'node:sqlite';
-import { MillraceError } from '../../errors.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { openQueueFile } from '../queue-file.ts';
 
 /** Raised when the tables below change in a way that this program cannot read. */
 const SCHEMA_VERSION = 1;
@@ -30,25 +30,7 @@ CREATE INDEX messages_by_age ON messages (queue_id, sent_at_ms);
 
 /** Throws CONFIG_INVALID where another process holds the file, or it is not one of this program's. */
 export function openStore(file: string): DatabaseSync {
-  const database = new DatabaseSync(file);
-  try {
-    // Exclusive: the lock goes with its process, so a killed server's file can be opened at once.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    database.exec('PRAGMA foreign_keys = ON;');
-    const version = database.prepare('PRAGMA user_version').get()?.user_version;
-    if (version === 0) database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
-    else if (version !== SCHEMA_VERSION)
-      throw new Error(`its schema has version ${version}, this program reads ${SCHEMA_VERSION}`);
-    return database;
-  } catch (thrown) {
-    database.close();
-    const why = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new MillraceError('CONFIG_INVALID', `The local Cloudflare queue cannot use ${file}: ${why}.`, {
-      cause: thrown,
-      context: { file },
-      fix: 'Stop the other process that uses this folder, or choose another one.',
-    });
-  }
+  return openQueueFile({ file, name: 'The local Cloudflare queue', schema: SCHEMA, schemaVersion: SCHEMA_VERSION });
 }
 
 /** All of `change` or nothing of it; the answer comes after the commit. */

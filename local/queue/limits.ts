@@ -30,5 +30,3 @@ export const MAX_CHANGES_PER_COMMIT = 200;
 export const EXPIRY_SWEEP_INTERVAL_MS = 60_000;
 /** Deleted in one go, so that a sweep does not hold up requests for long. */
 export const MAX_EXPIRED_PER_SWEEP = 10_000;
-/** How long closing waits for answers that are being written before it cuts their connections. */
-export const CLOSE_GRACE_MS = 2_000;

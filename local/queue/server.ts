@@ -1,14 +1,13 @@
 /** The HTTP side: AWS JSON 1.0 on loopback. */
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { MillraceError } from '../../errors.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../../log.ts';
+import { LoopbackServer } from '../loopback-server.ts';
 import type { Action, Reply } from './action.ts';
 import { actionNamed } from './actions/table.ts';
 import { type Credentials, checkAuthorization } from './authorization.ts';
 import { SqsFault } from './faults.ts';
-import { CLOSE_GRACE_MS, MAX_REQUEST_BYTES } from './limits.ts';
+import { MAX_REQUEST_BYTES } from './limits.ts';
 import type { Service } from './service.ts';
 
 export interface ServerOptions {
@@ -17,43 +16,25 @@ export interface ServerOptions {
   readonly log: Logger;
 }
 
-const LOOPBACK = '127.0.0.1';
 const CONTENT_TYPE = 'application/x-amz-json-1.0';
 const TARGET_PREFIX = 'AmazonSQS.';
-/** Longer than clients keep an idle connection: one that is closed as it is used again looks like a lost request to them. */
-const KEEP_ALIVE_MS = 75_000;
 
 export class QueueServer {
-  readonly #server: Server;
+  readonly #server: LoopbackServer;
   readonly #options: ServerOptions;
-  /** Requests that are being answered. */
-  readonly #open = new Set<Promise<void>>();
   #service: Service | undefined;
-  #closing = false;
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-      const answered = this.#answer(request, response);
-      this.#open.add(answered);
-      void answered.finally(() => this.#open.delete(answered));
+    this.#server = new LoopbackServer({
+      name: 'The local queue',
+      answer: (request, response) => this.#answer(request, response),
     });
   }
 
   /** Answers the port. Requests get 503 until `serve`. Throws CONFIG_INVALID where the port is taken. */
-  async listen(port: number): Promise<number> {
-    try {
-      this.#server.listen(port, LOOPBACK);
-      await once(this.#server, 'listening');
-    } catch (thrown) {
-      throw new MillraceError('CONFIG_INVALID', `The local queue cannot listen on ${LOOPBACK}:${port}.`, {
-        cause: thrown,
-        context: { port },
-        fix: 'Choose another port, or 0 for any free one.',
-      });
-    }
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
+  listen(port: number): Promise<number> {
+    return this.#server.listen(port);
   }
 
   serve(service: Service): void {
@@ -61,16 +42,8 @@ export class QueueServer {
   }
 
   /** Takes no new work; resolves once every request has its answer. Long polls must be ended by then by their owner. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeIdleConnections();
-    await Promise.allSettled(this.#open);
-    const cut = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE_MS);
-    this.#server.closeIdleConnections();
-    await closed;
-    clearTimeout(cut);
+  close(): Promise<void> {
+    return this.#server.close();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -87,7 +60,7 @@ export class QueueServer {
     } catch (thrown) {
       fault = thrown instanceof SqsFault ? thrown : this.#internal(thrown);
     }
-    const written = !gone.signal.aborted && (await respond(response, fault ?? reply?.body ?? {}, this.#closing));
+    const written = !gone.signal.aborted && (await respond(response, fault ?? reply?.body ?? {}, this.#server.isClosing));
     request.socket.off('end', hangUp);
     if (!written) await reply?.undelivered?.().catch((thrown: unknown) => this.#internal(thrown));
     this.#options.log.debug(
@@ -101,7 +74,7 @@ export class QueueServer {
     const body = await readBody(request);
     checkAuthorization(request, body, this.#options.credentials, this.#options.now());
     const service = this.#service;
-    if (service === undefined || this.#closing)
+    if (service === undefined || this.#server.isClosing)
       throw new SqsFault('ServiceUnavailable', 'The local queue is starting or stopping.');
     return await action(service, parseJson(body), { signal });
   }

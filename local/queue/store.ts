@@ -6,8 +6,8 @@
  * the end of one turn of the event loop share a commit. Each has its own savepoint: one that fails takes nothing back but
  * itself.
  */
-import { DatabaseSync } from 'node:sqlite';
-import { MillraceError } from '../../errors.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { openQueueFile } from '../queue-file.ts';
 import { SqsFault } from './faults.ts';
 import { MAX_CHANGES_PER_COMMIT } from './limits.ts';
 
@@ -76,7 +76,7 @@ export class Store {
 
   /** Throws CONFIG_INVALID where another process holds the file, or it is not one of this program's. */
   constructor(file: string) {
-    this.database = open(file);
+    this.database = openQueueFile({ file: file, name: 'The local queue', schema: SCHEMA, schemaVersion: SCHEMA_VERSION });
   }
 
   /** Runs `change` inside a transaction, and resolves with what it answered once that is on the disk. */
@@ -137,28 +137,5 @@ export class Store {
       this.database.exec('ROLLBACK TO change; RELEASE change');
       return () => change.reject(thrown);
     }
-  }
-}
-
-function open(file: string): DatabaseSync {
-  const database = new DatabaseSync(file);
-  try {
-    // Exclusive: two servers on one file would not wake each other's pollers. The lock goes with its process.
-    database.exec(
-      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;',
-    );
-    const version = database.prepare('PRAGMA user_version').get()?.user_version;
-    if (version === 0) database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
-    else if (version !== SCHEMA_VERSION)
-      throw new Error(`its schema has version ${version}, this program reads ${SCHEMA_VERSION}`);
-    return database;
-  } catch (thrown) {
-    database.close();
-    const why = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new MillraceError('CONFIG_INVALID', `The local queue cannot use ${file}: ${why}.`, {
-      cause: thrown,
-      context: { file },
-      fix: 'Stop the other process that uses this folder, or choose another one.',
-    });
   }
 }
