@@ -126,7 +126,7 @@ export function adviceFor({ phase, stage, item }: Pick<PlannedItem, 'phase' | 's
     case 'dispatch':
       return `It is about to be dispatched: at the next look, as far as there are slots. If nothing happens, no consumer is running, or its event was lost: millrace reconcile ${job}`;
     case 'held':
-      return `The job is held back, because RunPod refused or did not answer; it goes on by itself. At once: delete nothing, and call millrace reconcile ${job} after the time.`;
+      return `RunPod refused or did not answer, so the whole job waits and goes on by itself: millrace explain ${job} says when.`;
     case 'retrying':
       return `It is tried again by itself. At once: millrace retry ${job} --stage ${stage} --item ${item}`;
     case 'failed':

@@ -4,22 +4,13 @@ import { MAX_BODY_BYTES, withIncomingFile } from '../object-operations.ts';
 import type { ObjectContent, StoredObject } from '../objects.ts';
 import type { S3Response } from '../response.ts';
 import { answer, checkGeneration, type GoogleCall, wantedGeneration } from './call.ts';
+import type { Described } from './described.ts';
 import { GoogleError } from './google-error.ts';
 import { KEPT_FIELDS, objectResource } from './object-resource.ts';
 import { Arrived, receive, receiveHeld } from './receive.ts';
 
 /** The whole body of a multipart upload is held; what is larger goes in a resumable one. */
 const MAX_MULTIPART_BYTES = 64 * 1024 ** 2;
-
-export interface Described {
-  readonly key: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly ifGenerationMatch: number | undefined;
-  /** Base64, where the client says what the body must hash to. */
-  readonly md5Hash: string | undefined;
-  readonly crc32c: string | undefined;
-}
 
 const Resource = z.object({
   name: z.string().optional(),

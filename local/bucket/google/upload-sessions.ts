@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ObjectFiles } from '../files.ts';
 import type { StoredObject } from '../objects.ts';
-import type { Described } from './insert-object.ts';
+import type { Described } from './described.ts';
 import { Arrived } from './receive.ts';
 
 export interface UploadSession {
