@@ -47,7 +47,7 @@ afterAll(async () => {
   await moto?.stop();
 });
 
-describe.skipIf(version === null)('infra/aws as text', () => {
+describe.skipIf(version === null)('the Terraform of every cloud', () => {
   it('is formatted as terraform formats it', () => checkFormat());
 });
 

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { recordPeer, recordPeerMissing } from '../../peers/peers.ts';
 
-const AWS_FOLDER = fileURLToPath(new URL('../../../infra/aws', import.meta.url));
+const INFRA_FOLDER = fileURLToPath(new URL('../../../infra', import.meta.url));
+const AWS_FOLDER = join(INFRA_FOLDER, 'aws');
 
 export interface Terraform {
   /** What it printed on stdout. Throws with the end of all that it printed where it fails. */
@@ -40,7 +41,7 @@ export async function terraformVersion(): Promise<string | null> {
     return version;
   } catch (thrown) {
     if (!isNotFound(thrown)) throw thrown;
-    recordPeerMissing('terraform', 'is not installed: infra/aws is not checked');
+    recordPeerMissing('terraform', 'is not installed: no Terraform of infra is checked');
     return null;
   }
 }
@@ -71,9 +72,9 @@ export async function openTerraform(version: string, awsEndpoint: string): Promi
   }
 }
 
-/** Whether `terraform fmt` would leave every file as it is. Throws with the names of those that it would not. */
+/** That `terraform fmt` would leave every file of every cloud as it is. Throws with the names of those that it would not. */
 export async function checkFormat(): Promise<void> {
-  await execute(AWS_FOLDER, environment(), ['fmt', '-check', '-recursive']);
+  await execute(INFRA_FOLDER, environment(), ['fmt', '-check', '-recursive']);
 }
 
 function environment(): Record<string, string> {
