@@ -1,255 +1,231 @@
-/** RunPod and its workers, and another program's endpoint: slow, forgetful, and given to doing things twice. */
-import { createHash } from 'node:crypto';
+/** RunPod, seen from outside: slow, forgetful, late, and given to doing things twice. */
 import { MillraceError } from '../../errors.ts';
-import type { Dispatcher, DispatchOutcome, RunRequest, RunStatus } from '../../pipeline/dispatcher.ts';
-import { type MemoryBucket, presignedKey } from './memory-bucket.ts';
-import type { Random } from './random.ts';
-import type { Actor, Schedule } from './schedule.ts';
-
-export interface Troubles {
-  /** `/run` answers 429. */
-  refuse: number;
-  /** `/run` gets no answer; half of these calls were accepted. */
-  uncertain: number;
-  /** A run dies without a word: its worker crashes somewhere between its writes. */
-  crash: number;
-  /** RunPod forgets a run. */
-  lose: number;
-  /** A run is carried out a second time, some time later. */
-  repeat: number;
-  /** An item fails though it need not have. */
-  fail: number;
-  /** `/status` and `/cancel` answer 500. */
-  mute: number;
-}
-
-export const NO_TROUBLES: Troubles = { refuse: 0, uncertain: 0, crash: 0, lose: 0, repeat: 0, fail: 0, mute: 0 };
-
-/** What a worker writes as an output: enough for a check that knows nothing of fingerprints. */
-export interface FakeMedia {
-  readonly task: string;
-  readonly parameters: Readonly<Record<string, unknown>>;
-  /** The text of every input that was read, by parameter. */
-  readonly read: Readonly<Record<string, string>>;
-  /** Different every time, as an encoder's bytes are. */
-  readonly noise: number;
-}
+import type { Dispatcher, DispatchOutcome, EndpointHealth, RunRequest, RunStatus } from '../../pipeline/dispatcher.ts';
+import { presignedKey } from './memory-bucket.ts';
+import { itemsOf } from './run-input.ts';
+import type { Actor } from './schedule.ts';
+import { MINUTE_MS, SECOND_MS } from './settings.ts';
+import { carryOut, type WorkerEnd, type WorkerWorld } from './worker.ts';
 
 interface Job {
   readonly id: string;
   readonly request: RunRequest;
-  status: 'queued' | 'running' | 'completed' | 'failed' | 'cancelled' | 'lost';
+  readonly acceptedMs: number;
+  status: RunStatus;
+  isLost: boolean;
   endedMs: number | null;
 }
 
 export interface GpuCloud {
-  readonly troubles: Troubles;
   dispatcher(actor: Actor): Dispatcher;
-  /** Runs that are queued or running. */
+  /** Carryings out that are under way, or still to come. */
   busy(): number;
-  readonly calls: { run: number };
+  /** True while a run that will write this key is under way, or still to come. */
+  isWriting(key: string): boolean;
 }
 
-export interface GpuCloudOptions {
-  readonly schedule: Schedule;
-  readonly random: Random;
-  readonly bucket: MemoryBucket;
-  readonly troubles: Troubles;
+export interface GpuCloudOptions extends WorkerWorld {
   /** Hears of every run that RunPod is asked for, accepted or not. */
   readonly onRun: (request: RunRequest, actor: Actor) => void;
-  /** Another program writes when nobody waits for it: to Millrace that is the same as a user's doing. */
-  readonly unasked: (act: () => void) => void;
-  readonly tell: (line: string) => void;
+  /** Hears of every run that RunPod refused. */
+  readonly onRefused: (request: RunRequest) => void;
 }
 
 /** RunPod keeps results for thirty minutes. */
-const REMEMBERED_MS = 30 * 60_000;
+const REMEMBERED_MS = 30 * MINUTE_MS;
+/** The client's own patience with an answer. */
+const ANSWER_TIMEOUT_MS = 30 * SECOND_MS;
+const MAX_LATE_ACCEPT_MS = 20 * MINUTE_MS;
+const MAX_QUEUED_MS = MINUTE_MS;
+const MAX_SLOWLY_QUEUED_MS = 50 * MINUTE_MS;
+const MAX_REPEAT_MS = 15 * MINUTE_MS;
+/** How old a status may be. */
+const STALE_MS = 2 * MINUTE_MS;
+/** How long a worker may go on after its run was cancelled. */
+const STOP_LAG_MS = 10 * SECOND_MS;
 
-export function createGpuCloud({ schedule, random, bucket, troubles, onRun, unasked, tell }: GpuCloudOptions): GpuCloud {
+export function createGpuCloud(world: GpuCloudOptions): GpuCloud {
+  const { schedule, random, troubles, onRun, onRefused, tell } = world;
   const jobs = new Map<string, Job>();
-  const calls = { run: 0 };
+  let busy = 0;
+  const writing = new Map<string, number>();
 
   function accept(request: RunRequest): Job {
-    const job: Job = { id: `run-${jobs.size + 1}`, request, status: 'queued', endedMs: null };
+    const job: Job = {
+      id: `run-${jobs.size + 1}`,
+      request,
+      acceptedMs: schedule.now(),
+      status: { kind: 'queued' },
+      isLost: false,
+      endedMs: null,
+    };
     jobs.set(job.id, job);
-    schedule.after(random.between(100, 60_000), () => {
-      if (job.status !== 'queued') return;
-      if (random.chance(troubles.lose)) return end(job, 'lost');
-      job.status = 'running';
-      work(job, 0, true);
-    });
-    if (random.chance(troubles.repeat))
-      schedule.after(random.between(1_000, random.chance(0.5) ? 60_000 : 900_000), () => work(job, 0, false));
+    const isSlow = random.chance(troubles.queueSlowly);
+    later(request, random.between(100, isSlow ? MAX_SLOWLY_QUEUED_MS : MAX_QUEUED_MS), (done) => start(job, done));
+    if (random.chance(troubles.repeat)) {
+      later(request, random.between(SECOND_MS, random.chance(0.5) ? MINUTE_MS : MAX_REPEAT_MS), (done) => {
+        carryOut(world, { name: `${job.id} again`, request, isStopped: () => false, onEnd: done });
+      });
+    }
     return job;
   }
 
-  function end(job: Job, status: Job['status']): void {
-    tell(`${job.id} ends ${status}`);
+  /** Something that is under way from now until it calls `done`. */
+  function later(request: RunRequest, delayMs: number, act: (done: () => void) => void): void {
+    const count = (change: number): void => {
+      busy += change;
+      for (const key of outputsOf(request)) writing.set(key, (writing.get(key) ?? 0) + change);
+    };
+    count(1);
+    schedule.after(delayMs, () => act(() => count(-1)));
+  }
+
+  function start(job: Job, done: () => void): void {
+    const { id, request, acceptedMs } = job;
+    if (job.status.kind !== 'queued') {
+      done();
+      return;
+    }
+    const isExpired = schedule.now() - acceptedMs > request.ttlSeconds * SECOND_MS;
+    if (isExpired || random.chance(troubles.lose)) {
+      tell(`${id} is lost`);
+      job.isLost = true;
+      job.status = { kind: 'cancelled' };
+      done();
+      return;
+    }
+    job.status = { kind: 'running' };
+    schedule.after(request.executionTimeoutSeconds * SECOND_MS, () => {
+      if (job.status.kind === 'running') end(job, { kind: 'timed-out' });
+    });
+    const isStopped = (): boolean =>
+      job.status.kind !== 'running' && (job.endedMs === null || schedule.now() - job.endedMs > STOP_LAG_MS);
+    carryOut(world, {
+      ...{ name: id, request, isStopped },
+      onEnd: (workerEnd) => {
+        done();
+        if (job.status.kind === 'running' && workerEnd.kind !== 'hangs') end(job, statusAfter(workerEnd));
+      },
+    });
+  }
+
+  function end(job: Job, status: RunStatus): void {
+    tell(`${job.id} ends ${status.kind}`);
     job.status = status;
     job.endedMs = schedule.now();
   }
 
-  /** One write after the other, with time between them, so that anything can happen there. `first` is false for a repeated run. */
-  function work(job: Job, at: number, first: boolean): void {
-    const stopped = (): boolean => first && job.status !== 'running';
-    const writes = writesOf(job.request, at, first);
-    if (writes === null) {
-      if (first) end(job, 'completed');
-      return;
-    }
-    const next = (index: number): void => {
-      schedule.after(random.between(50, 20_000), () => {
-        if (stopped()) return;
-        if (random.chance(troubles.crash)) {
-          if (first) end(job, 'failed');
-          return;
-        }
-        const write = writes[index];
-        if (write === undefined) return work(job, at + 1, first);
-        write(first ? job.id : `${job.id} again`);
-        next(index + 1);
-      });
-    };
-    next(0);
-  }
-
-  /** The writes of one item of a run; `null` past the last. */
-  function writesOf({ input, endpoint }: RunRequest, at: number, first: boolean): ((who: string) => void)[] | null {
-    if (endpoint !== 'default') return at === 0 ? [() => (first ? detect(input) : unasked(() => detect(input)))] : null;
-    const items = itemsOf(input);
-    const item = items[at];
-    if (item === undefined) return null;
-    let outcome: Outcome | undefined;
-    return [
-      (who) => {
-        outcome = carryOut(String(input.task), item, random, troubles, bucket);
-        if (outcome.kind === 'failed') return;
-        const { millrace } = item;
-        const mark = millrace.output_put_headers['x-amz-meta-fingerprint'] ?? '';
-        tell(`${who} writes ${presignedKey(item.output_put_url)} (${mark.slice(0, 6)})`);
-        bucket.put(presignedKey(item.output_put_url), JSON.stringify(outcome.media), { metadata: { fingerprint: mark } });
-      },
-      (who) => {
-        if (outcome === undefined) return;
-        const { millrace } = item;
-        const url = outcome.kind === 'failed' ? millrace.failed_put_url : millrace.succeeded_put_url;
-        const { job, stage, item: name, fingerprint, attempt } = millrace;
-        const result = {
-          ...{ version: 1, status: outcome.kind, job, stage, item: name, fingerprint, attempt, written_by: 'worker' },
-          finished_at: new Date(schedule.now()).toISOString(),
-          ...(outcome.kind === 'failed' ? { error: outcome.error } : { output: { statusCode: 200 } }),
-        };
-        tell(`${who} writes ${presignedKey(url)}`);
-        bucket.put(presignedKey(url), JSON.stringify(result));
-      },
-    ];
-  }
-
-  /** Another program: it knows nothing of marks and results. */
-  function detect(input: Readonly<Record<string, unknown>>): void {
-    const audio = bucket.text(presignedKey(String(input.audio_url)));
-    if (audio === undefined || random.chance(troubles.fail)) return;
-    const count = 1 + ((createHash('md5').update(audio).digest()[0] ?? 0) % 3);
-    const segments = Array.from({ length: count }, (_, index) => ({ start_sec: index, duration_sec: 1 }));
-    const key = presignedKey(String(input.upload_url));
-    tell(`the detector writes ${key}`);
-    bucket.put(key, JSON.stringify({ audio, segments }));
-  }
-
   function statusOf(id: string): RunStatus {
     const job = jobs.get(id);
-    if (job === undefined || job.status === 'lost') return { kind: 'unknown' };
-    if (job.endedMs !== null && schedule.now() - job.endedMs > REMEMBERED_MS) return { kind: 'unknown' };
-    return job.status === 'failed' ? { kind: 'failed', error: 'the worker crashed' } : { kind: job.status };
+    if (job === undefined || job.isLost) return { kind: 'unknown' };
+    const { status, endedMs, acceptedMs } = job;
+    const age = schedule.now() - (endedMs ?? acceptedMs);
+    if (age < STALE_MS && random.chance(troubles.stale)) return { kind: endedMs === null ? 'unknown' : 'running' };
+    return endedMs !== null && age > REMEMBERED_MS ? { kind: 'unknown' } : status;
   }
 
-  function outcomeOf(request: RunRequest): DispatchOutcome {
-    calls.run += 1;
+  interface Answer {
+    readonly outcome: DispatchOutcome;
+    readonly afterMs: number;
+  }
+
+  function answerTo(request: RunRequest): Answer {
     if (random.chance(troubles.refuse)) {
-      return { kind: 'refused', error: new MillraceError('RUN_REFUSED', 'RunPod answered 429.') };
+      onRefused(request);
+      return { outcome: refused('RunPod answered 429.'), afterMs: 0 };
     }
     if (random.chance(troubles.uncertain)) {
-      if (random.chance(0.5)) accept(request);
-      return { kind: 'uncertain', error: new MillraceError('RUN_UNCERTAIN', 'RunPod did not answer.') };
+      if (random.chance(0.5)) {
+        const lateMs = random.chance(0.5) ? 0 : random.between(SECOND_MS, MAX_LATE_ACCEPT_MS);
+        later(request, lateMs, (done) => {
+          done();
+          tell(`RunPod takes ${accept(request).id}, and its answer is lost`);
+        });
+      }
+      return { outcome: uncertain(), afterMs: ANSWER_TIMEOUT_MS };
     }
     const job = accept(request);
     tell(`RunPod takes ${job.id}`);
-    return { kind: 'accepted', runId: job.id };
+    const afterMs = random.chance(troubles.answerLate) ? random.between(SECOND_MS, ANSWER_TIMEOUT_MS) : 0;
+    return { outcome: { kind: 'accepted', runId: job.id }, afterMs };
   }
 
-  const muted = (): void => {
+  const mayBeMute = (): void => {
     if (random.chance(troubles.mute)) throw new MillraceError('RUN_REFUSED', 'RunPod answered 500.');
   };
 
   return {
-    troubles,
-    calls,
-    busy: () => [...jobs.values()].filter(({ status }) => status === 'queued' || status === 'running').length,
+    busy: () => busy,
+    isWriting: (key) => (writing.get(key) ?? 0) > 0,
     dispatcher: (actor) => ({
-      run: (request) =>
-        schedule.effect(actor, () => {
-          onRun(request, actor);
-          return outcomeOf(request);
-        }),
-      status: (_, id) =>
-        schedule.effect(actor, () => {
-          muted();
-          return statusOf(id);
-        }),
-      cancel: (_, id) =>
-        schedule.effect(actor, () => {
-          muted();
-          const job = jobs.get(id);
-          if (job !== undefined && (job.status === 'queued' || job.status === 'running')) end(job, 'cancelled');
-        }),
+      async run(request, signal) {
+        if (signal?.aborted === true) return refused('The call was not sent.');
+        try {
+          const { outcome, afterMs } = await schedule.effect(
+            actor,
+            () => {
+              onRun(request, actor);
+              return answerTo(request);
+            },
+            signal,
+          );
+          if (afterMs > 0) await answered(actor, afterMs);
+          return outcome;
+        } catch (thrown) {
+          if (signal !== undefined && thrown === signal.reason) return uncertain();
+          throw thrown;
+        }
+      },
+      status: (_, id, signal) =>
+        schedule.effect(
+          actor,
+          () => {
+            mayBeMute();
+            return statusOf(id);
+          },
+          signal,
+        ),
+      health: (_, signal) => schedule.effect(actor, () => HEALTHY, signal),
+      cancel: (_, id, signal) =>
+        schedule.effect(
+          actor,
+          () => {
+            mayBeMute();
+            const job = jobs.get(id);
+            if (job?.status.kind === 'queued' || job?.status.kind === 'running') end(job, { kind: 'cancelled' });
+          },
+          signal,
+        ),
     }),
   };
-}
 
-export interface RunItem extends Readonly<Record<string, unknown>> {
-  readonly output_put_url: string;
-  readonly millrace: {
-    readonly job: string;
-    readonly stage: string;
-    readonly item: string;
-    readonly fingerprint: string;
-    readonly attempt: number;
-    readonly output_put_headers: Readonly<Record<string, string>>;
-    readonly succeeded_put_url: string;
-    readonly failed_put_url: string;
-    readonly input_etags: Readonly<Record<string, string | readonly string[]>>;
-  };
-}
-
-/** The items that a run of our own worker carries. */
-export function itemsOf(input: Readonly<Record<string, unknown>>): readonly RunItem[] {
-  const parameters = input.parameters as RunItem | { readonly segments: readonly RunItem[] };
-  return 'segments' in parameters && Array.isArray(parameters.segments) ? parameters.segments : [parameters as RunItem];
-}
-
-type Outcome =
-  | { readonly kind: 'succeeded'; readonly media: FakeMedia }
-  | { readonly kind: 'failed'; readonly error: { code: string; message: string; retryable: boolean } };
-
-function carryOut(task: string, item: RunItem, random: Random, troubles: Troubles, bucket: MemoryBucket): Outcome {
-  const read: Record<string, string> = {};
-  const parameters: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(item)) {
-    if (name === 'millrace' || name === 'output_put_url') continue;
-    const urls = (Array.isArray(value) ? value : [value]).filter((url) => typeof url === 'string' && url.includes('?signature='));
-    if (urls.length === 0) parameters[name] = value;
-    const etags = [item.millrace.input_etags[name] ?? []].flat();
-    for (const [index, url] of urls.entries()) {
-      const object = bucket.objects.get(presignedKey(url));
-      if (object === undefined) return failed('SOURCE_MISSING', false);
-      if (etags[index] !== undefined && etags[index] !== object.etag) return failed('SOURCE_CHANGED', true);
-      read[urls.length > 1 || Array.isArray(value) ? `${name}.${index}` : name] = object.bytes.toString();
-    }
+  function answered(actor: Actor, afterMs: number): Promise<void> {
+    return new Promise((resolve) =>
+      schedule.after(afterMs, () => {
+        if (actor.alive) resolve();
+      }),
+    );
   }
-  if (random.chance(troubles.fail)) return failed('GPU_FAILED', true);
-  return { kind: 'succeeded', media: { task, parameters, read, noise: random.next() } };
 }
 
-function failed(code: string, retryable: boolean): Outcome {
-  return { kind: 'failed', error: { code, message: `${code} happened`, retryable } };
+const HEALTHY: EndpointHealth = {
+  jobs: { inProgress: 0, inQueue: 0 },
+  workers: { idle: 0, initializing: 0, ready: 0, running: 1, throttled: 0, unhealthy: 0 },
+};
+
+function outputsOf({ endpoint, input }: RunRequest): readonly string[] {
+  return endpoint === 'default' ? itemsOf(input).map((item) => presignedKey(item.output_put_url)) : [];
+}
+
+function statusAfter(end: WorkerEnd): RunStatus {
+  if (end.kind === 'failed' || end.kind === 'crashed') return { kind: 'failed', error: end.error };
+  return { kind: end.kind === 'stopped' ? 'cancelled' : 'completed' };
+}
+
+function refused(why: string): DispatchOutcome {
+  return { kind: 'refused', error: new MillraceError('RUN_REFUSED', why) };
+}
+
+function uncertain(): DispatchOutcome {
+  return { kind: 'uncertain', error: new MillraceError('RUN_UNCERTAIN', 'RunPod did not answer.') };
 }

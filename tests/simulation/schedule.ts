@@ -3,15 +3,11 @@
  * call to RunPod) waits here for its turn; turns are given one at a time, in an order that the seed decides.
  */
 import { setImmediate as settled } from 'node:timers/promises';
+import { type Alarm, createAlarms } from './alarms.ts';
 import type { Random } from './random.ts';
 
 interface Effect {
   readonly actor: Actor;
-  readonly act: () => void;
-}
-
-interface Alarm {
-  readonly atMs: number;
   readonly act: () => void;
 }
 
@@ -23,10 +19,13 @@ export interface Actor {
 
 export interface Schedule {
   readonly now: () => number;
-  /** How many effects there have been: orders what happens within one millisecond. */
+  /** How many turns there have been: orders what happens within one millisecond. */
   readonly step: () => number;
-  /** Runs `act` when the actor's turn comes. An error thrown by it is the effect's answer. */
-  effect<T>(actor: Actor, act: () => T): Promise<T>;
+  /**
+   * Runs `act` when the actor's turn comes. An error thrown by it is the effect's answer. Aborting answers at once, with the signal's
+   * reason; what was sent may still be carried out.
+   */
+  effect<T>(actor: Actor, act: () => T, signal?: AbortSignal): Promise<T>;
   /** Runs `act` after so long; it must not wait for anything. */
   after(delayMs: number, act: () => void): void;
   /** Runs the world until `until` says so or the clock has passed `limitMs`; false in the second case. */
@@ -36,6 +35,12 @@ export interface Schedule {
 /** Decides what a turn becomes: `done`, or an actor killed before its effect or right after it. */
 export type Fate = 'done' | 'killed-before' | 'killed-after';
 
+/** How long an effect hangs on its way there, and how long its answer hangs on its way back. */
+export interface Stall {
+  readonly thereMs: number;
+  readonly backMs: number;
+}
+
 const MAX_EFFECT_MS = 40;
 /** A schedule that gives so many turns has an endless loop in it. */
 const MAX_STEPS = 400_000;
@@ -44,62 +49,75 @@ export interface ScheduleOptions {
   readonly random: Random;
   readonly startMs: number;
   readonly fate: (actor: Actor) => Fate;
-  /** How long an effect hangs before its turn can come: a frozen machine, a slow connection. */
-  readonly stallMs: (actor: Actor) => number;
+  /** A frozen machine, a slow connection. */
+  readonly stall: (actor: Actor) => Stall;
 }
 
-export function createSchedule({ random, startMs, fate, stallMs }: ScheduleOptions): Schedule {
+export function createSchedule({ random, startMs, fate, stall }: ScheduleOptions): Schedule {
   const effects: Effect[] = [];
-  const alarms: Alarm[] = [];
+  const alarms = createAlarms();
   let nowMs = startMs;
   let steps = 0;
 
-  function nextAlarm(): Alarm | undefined {
-    return alarms.reduce<Alarm | undefined>(
-      (first, alarm) => (first === undefined || alarm.atMs < first.atMs ? alarm : first),
-      undefined,
-    );
-  }
-
   function ring(alarm: Alarm): void {
-    alarms.splice(alarms.indexOf(alarm), 1);
     nowMs = Math.max(nowMs, alarm.atMs);
     alarm.act();
   }
 
-  function give(effect: Effect): void {
-    effects.splice(effects.indexOf(effect), 1);
+  function giveTurn(): void {
+    const index = random.between(0, effects.length - 1);
+    const [effect] = effects.splice(index, 1);
     nowMs += random.between(1, MAX_EFFECT_MS);
-    if (!effect.actor.alive) return;
+    if (effect === undefined || !effect.actor.alive) return;
     const end = fate(effect.actor);
     if (end !== 'done') effect.actor.alive = false;
     if (end !== 'killed-before') effect.act();
   }
 
-  const after = (delayMs: number, act: () => void): void => {
-    alarms.push({ atMs: nowMs + delayMs, act });
-  };
+  const after = (delayMs: number, act: () => void): void => alarms.add(nowMs + delayMs, act);
+
+  function effect<T>(actor: Actor, act: () => T, signal?: AbortSignal): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason);
+      const { thereMs, backMs } = stall(actor);
+      let state: 'sent' | 'answered' | 'given-up' | 'withdrawn' = 'sent';
+      const giveUp = (): void => {
+        if (state === 'answered') return;
+        state = random.chance(0.5) ? 'given-up' : 'withdrawn';
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', giveUp, { once: true });
+      const answer = (give: () => void): void => {
+        const arrive = (): void => {
+          if (state !== 'sent' || !actor.alive) return;
+          state = 'answered';
+          signal?.removeEventListener('abort', giveUp);
+          give();
+        };
+        if (backMs === 0) arrive();
+        else after(backMs, arrive);
+      };
+      const turn: Effect = {
+        actor,
+        act() {
+          if (state === 'withdrawn') return;
+          try {
+            const value = act();
+            answer(() => resolve(value));
+          } catch (thrown) {
+            answer(() => reject(thrown));
+          }
+        },
+      };
+      if (thereMs === 0) effects.push(turn);
+      else after(thereMs, () => effects.push(turn));
+    });
+  }
 
   return {
     now: () => nowMs,
     step: () => steps,
-    effect: (actor, act) =>
-      new Promise((resolve, reject) => {
-        const effect: Effect = {
-          actor,
-          act: () => {
-            try {
-              const answer = act();
-              if (actor.alive) resolve(answer);
-            } catch (thrown) {
-              if (actor.alive) reject(thrown);
-            }
-          },
-        };
-        const hangsMs = stallMs(actor);
-        if (hangsMs === 0) effects.push(effect);
-        else after(hangsMs, () => effects.push(effect));
-      }),
+    effect,
     after,
     async run(until, limitMs) {
       while (nowMs < limitMs) {
@@ -108,10 +126,9 @@ export function createSchedule({ random, startMs, fate, stallMs }: ScheduleOptio
         if (until()) return true;
         steps += 1;
         if (steps > MAX_STEPS) return false;
-        const alarm = nextAlarm();
-        const effect = random.pick(effects);
-        if (alarm !== undefined && (effect === undefined || alarm.atMs <= nowMs)) ring(alarm);
-        else if (effect !== undefined) give(effect);
+        const alarm = alarms.next();
+        if (alarm !== undefined && (effects.length === 0 || alarm.atMs <= nowMs)) ring(alarms.take() ?? alarm);
+        else if (effects.length > 0) giveTurn();
         else return until();
       }
       return until();

@@ -1,0 +1,8 @@
+/** `npm run simulate:mutants`: installs what is missing, then runs tests/simulation/mutants/run.ts on Node 24 with the arguments given. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ensureInstalled, root } from './setup.mjs';
+
+const script = join(root, 'tests', 'simulation', 'mutants', 'run.ts');
+const command = ['--disable-warning=ExperimentalWarning', script, ...process.argv.slice(2)];
+process.exitCode = spawnSync(ensureInstalled(), command, { stdio: 'inherit' }).status ?? 1;
