@@ -1,6 +1,6 @@
 /** A consumer with everything it needs around it: the proof at start, its turns, the sweep's timer, and a stop that loses nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Config } from '../config.ts';
+import { type Config, requireVariables } from '../config.ts';
 import { createBucketWatch } from '../consumers/bucket-watch.ts';
 import { createJobTurns } from '../consumers/job-turns.ts';
 import { createMessageHandler } from '../consumers/message-handler.ts';
@@ -29,6 +29,8 @@ export interface ConsumerOptions {
 
 /** Resolves once it receives. Throws where the settings are not right, or the bucket cannot hold claims. */
 export async function startConsumer(config: Config, log: Logger, options: ConsumerOptions = {}): Promise<ConsumerProcess> {
+  // All at once: whoever sets up a consumer must not learn of them one start after the other.
+  requireVariables(config, ['MILLRACE_QUEUE_URL', 'RUNPOD_ENDPOINT', 'RUNPOD_API_KEY']);
   const reconciler = createReconciler(config, log);
   const { store, layout } = reconciler;
   const queue = await createConsumerQueue(config, {

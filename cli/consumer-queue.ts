@@ -2,7 +2,7 @@
 import { type Config, requireVariables } from '../config.ts';
 import type { HandleMessage, QueueConsumer } from '../consumers/queue-message.ts';
 import type { Logger } from '../log.ts';
-import { type QueueAddress, queueAddress } from './queue-address.ts';
+import { type QueueAddress, queueAddress, refuseOneQueue } from './queue-address.ts';
 import { cloudflareClient, pubsubClient, sqsClient } from './queue-clients.ts';
 
 export interface ConsumerQueueOptions {
@@ -75,5 +75,6 @@ type AddressOf<K extends QueueAddress['kind']> = Extract<QueueAddress, { kind: K
 function deadLetters<K extends QueueAddress['kind']>(config: Config, kind: K): AddressOf<K> | undefined {
   const text = config.MILLRACE_DEAD_LETTER_QUEUE_URL;
   if (text === undefined) return undefined;
+  refuseOneQueue(text, config.MILLRACE_QUEUE_URL);
   return queueAddress(text, 'MILLRACE_DEAD_LETTER_QUEUE_URL', kind);
 }

@@ -2,6 +2,7 @@
 import { basename, extname } from 'node:path';
 import { MillraceError } from '../errors.ts';
 import { isJobKey, isReservedKey } from '../manifests/job-key.ts';
+import { kindOfFileName, MANIFEST_KINDS } from '../manifests/kinds.ts';
 
 export interface JobFile {
   readonly path: string;
@@ -25,7 +26,7 @@ const IMAGE = ['.jpeg', '.jpg', '.png', '.webp'];
 /** `FILE`, or `KEY=FILE` where the name does not say where it belongs. Throws USAGE. */
 export function jobFile(argument: string): JobFile {
   const equals = argument.indexOf('=');
-  if (equals < 0) return { path: argument, key: keyOfName(basename(argument)) };
+  if (equals < 0) return { path: argument, key: keyOfName(argument) };
   const key = argument.slice(0, equals);
   if (isJobKey(key) && !isReservedKey(key)) return { path: argument.slice(equals + 1), key };
   throw new MillraceError('USAGE', `${JSON.stringify(key)} is no key inside a job's folder that may be written`, {
@@ -33,8 +34,11 @@ export function jobFile(argument: string): JobFile {
   });
 }
 
-function keyOfName(name: string): string {
-  const manifest = MANIFEST_KEYS[name];
+function keyOfName(path: string): string {
+  const name = basename(path);
+  // As `validate` reads names: intro.segments.json is one too.
+  const kind = kindOfFileName(name);
+  const manifest = MANIFEST_KEYS[kind === undefined ? name : MANIFEST_KINDS[kind].fileName];
   if (manifest !== undefined) return manifest;
   const extension = extname(name).toLowerCase();
   if (/^segment_\d+\.mp4$/.test(name)) return `stage/clips/${name}`;
@@ -43,7 +47,7 @@ function keyOfName(name: string): string {
   if (IMAGE.includes(extension)) return `inputs/image/presenter${extension}`;
   if (extension === '.ass') return `inputs/subtitles/${name}`;
   throw new MillraceError('USAGE', `where ${JSON.stringify(name)} belongs in a job cannot be told from its name`, {
-    fix: `Say so: KEY=FILE, such as inputs/data/${name}=${name}.`,
+    fix: `Say so: KEY=FILE, such as inputs/data/${name}=${path}.`,
   });
 }
 

@@ -21,8 +21,9 @@ export async function writeLocalEnvironment(dataDir: string, environment: Readon
   await rename(draft, join(dataDir, FILE));
 }
 
+/** Only this process's own: one that could not start beside another must not hide the other from the commands. */
 export function removeLocalEnvironment(dataDir: string): void {
-  rmSync(join(dataDir, FILE), { force: true });
+  if (readFile(dataDir)?.pid === process.pid) rmSync(join(dataDir, FILE), { force: true });
 }
 
 export interface ChosenEnvironment {
@@ -42,14 +43,17 @@ export function chooseEnvironment(env: Environment, dataDir: string): ChosenEnvi
 export const isSet = (value: string | undefined): boolean => value !== undefined && value.trim() !== '';
 
 function readLocalEnvironment(dataDir: string): Readonly<Record<string, string>> | null {
-  let json: unknown;
+  const local = readFile(dataDir);
+  return local !== null && isRunning(local.pid) ? local.environment : null;
+}
+
+/** `null` where there is none, or one that is none of ours. */
+function readFile(dataDir: string): z.infer<typeof LocalEnvironment> | null {
   try {
-    json = JSON.parse(readFileSync(join(dataDir, FILE), 'utf8'));
+    return LocalEnvironment.parse(JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')));
   } catch {
     return null;
   }
-  const parsed = LocalEnvironment.safeParse(json);
-  return parsed.success && isRunning(parsed.data.pid) ? parsed.data.environment : null;
 }
 
 function isRunning(pid: number): boolean {

@@ -7,6 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { MillraceError } from '../errors.ts';
 
 const Port = z.int().min(0).max(65_535);
 const Ports = z.object({ bucket: Port, queue: Port, endpoint: Port });
@@ -16,12 +17,25 @@ const FILE = 'ports.json';
 /** The system's choice. */
 const ANY: Ports = { bucket: 0, queue: 0, endpoint: 0 };
 
-/** `port` is the bucket's, and the next two are the others'; 0 takes those of the last time where they are free. */
+/** `port` is the bucket's, and the next two are the others'; 0 takes those of the last time where they are free. Throws CONFIG_INVALID. */
 export async function choosePorts(dataDir: string, port: number): Promise<Ports> {
-  if (port !== 0) return { bucket: port, queue: port + 1, endpoint: port + 2 };
+  if (port !== 0) return fixedPorts(port);
   const last = lastPorts(dataDir);
   const [bucket, queue, endpoint] = await Promise.all([last.bucket, last.queue, last.endpoint].map(ifFree));
   return { bucket: bucket ?? 0, queue: queue ?? 0, endpoint: endpoint ?? 0 };
+}
+
+/** Each server would say so of its own port; here it can be told from the others, and from the `--port` that was given. */
+async function fixedPorts(port: number): Promise<Ports> {
+  const ports: Ports = { bucket: port, queue: port + 1, endpoint: port + 2 };
+  for (const [name, wanted] of Object.entries(ports)) {
+    if ((await ifFree(wanted)) !== wanted) {
+      throw new MillraceError('CONFIG_INVALID', `port ${wanted} of this machine, for the ${name}, is taken or may not be used`, {
+        fix: `Stop what uses it (another millrace dev?), or give another --port: it and the next two must be free; 0 picks free ones.`,
+      });
+    }
+  }
+  return ports;
 }
 
 export async function rememberPorts(dataDir: string, ports: Ports): Promise<void> {

@@ -27,10 +27,26 @@ export function queueAddress(text: string, variable: string, wanted?: Kind): Que
   }
   if (wanted !== undefined && address.kind !== wanted) {
     const message = `${variable}: expected a queue of the same kind as MILLRACE_QUEUE_URL (${wanted}), found one of ${address.kind}`;
-    throw new MillraceError('CONFIG_INVALID', message);
+    throw new MillraceError('CONFIG_INVALID', message, {
+      fix: 'Name the dead-letter queue of that very queue, in the same form.',
+    });
   }
   return address;
 }
+
+/** Throws CONFIG_INVALID where both settings name one queue: what nobody can read would go round in it for ever. */
+export function refuseOneQueue(deadLetterQueue: string, queue: string | undefined): void {
+  if (queue === undefined || withoutSlash(deadLetterQueue) !== withoutSlash(queue)) return;
+  throw new MillraceError(
+    'CONFIG_INVALID',
+    'MILLRACE_DEAD_LETTER_QUEUE_URL: expected another queue than MILLRACE_QUEUE_URL, found the same',
+    {
+      fix: 'Set it to the dead-letter queue, or leave it out: what cannot be read then goes by the policy of the queue.',
+    },
+  );
+}
+
+const withoutSlash = (text: string): string => text.trim().replace(/\/$/, '');
 
 function readAddress(text: string): QueueAddress | undefined {
   const project = SUBSCRIPTION.exec(text)?.[1];

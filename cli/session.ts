@@ -1,4 +1,5 @@
 /** What every command that works with a deployment begins with: its settings, its logger, its terminal, its signals. */
+import { resolve } from 'node:path';
 import { type Config, readConfig, VARIABLES } from '../config.ts';
 import { MillraceError } from '../errors.ts';
 import { createLogger, type Logger } from '../log.ts';
@@ -19,16 +20,17 @@ export function openSession(name: string): Session {
   const terminal = createTerminal(process.stdout, process.stderr);
   const { env, local } = chooseEnvironment(process.env, dataDir(process.env));
   if (local !== undefined) terminal.note(`using the running millrace dev (${local})`);
-  else if (!DEPLOYMENT_VARIABLES.some((variable) => isSet(env[variable]))) throw nothingToWorkWith();
+  else if (!DEPLOYMENT_VARIABLES.some((variable) => isSet(env[variable]))) throw nothingToWorkWith(dataDir(process.env));
   return { ...sessionOf(name, env), terminal };
 }
 
 /** Without any of these the defaults alone would send a command to a bucket that is nobody's. */
 const DEPLOYMENT_VARIABLES = ['VIDEOS_BUCKET', 'S3_ENDPOINT_URL', 'HMAC_KEY', 'AWS_ACCESS_KEY_ID'] as const;
 
-function nothingToWorkWith(): MillraceError {
-  return new MillraceError('CONFIG_INVALID', 'No `millrace dev` is running here, and the environment names no deployment.', {
-    fix: `Start \`millrace dev\` in this folder, or set ${DEPLOYMENT_VARIABLES.join(', ')}, …; the README has a table.`,
+function nothingToWorkWith(folder: string): MillraceError {
+  const message = `No \`millrace dev\` is running here (its data would be in ${resolve(folder)}), and the environment names no deployment.`;
+  return new MillraceError('CONFIG_INVALID', message, {
+    fix: `Start \`millrace dev\` (in the same folder, or with the same MILLRACE_DATA), or set ${DEPLOYMENT_VARIABLES.join(', ')}, …; the README has a table.`,
   });
 }
 

@@ -7,13 +7,25 @@ export function statusTable({ stages }: Pick<Plan, 'stages'>, terminal: Pick<Ter
   return formatTable(stages.map((stage) => statusRow(stage, terminal)));
 }
 
+/** More than these are counted: the table above them must stay on the screen. */
+const MAX_ITEMS_NAMED = 20;
+
 /** Everything that somebody must see to, one line each. */
-export function statusNotes({ stages, problems }: Plan, { style }: Pick<Terminal, 'style'>): string[] {
-  const failed = stages.flatMap(({ items }) => items.filter(({ phase }) => phase === 'failed'));
+export function statusNotes({ job, stages, problems }: Plan, { style }: Pick<Terminal, 'style'>): string[] {
+  const items = stages.flatMap((stage) => stage.items.filter(({ phase }) => phase === 'failed' || phase === 'removed'));
+  const more = items.length - MAX_ITEMS_NAMED;
   return [
-    ...problems.map(({ message, fix }) => `${style('red', 'problem')} ${message} ${fix}`),
-    ...failed.map(({ stage, item, why }) => `${style('red', 'failed')} ${stage}/${item}: ${why}`),
+    ...problems.flatMap((problem) => problemLines(problem, style)),
+    ...items.slice(0, MAX_ITEMS_NAMED).map(({ stage, item, phase, why }) => {
+      return `${style(phase === 'failed' ? 'red' : 'yellow', phase)} ${stage}/${item}: ${why}`;
+    }),
+    ...(more > 0 ? [`… and ${more} more: millrace status ${job} --json has them all`] : []),
   ];
+}
+
+/** What is wrong, and below it what to do. */
+export function problemLines({ message, fix }: Plan['problems'][number], style: Terminal['style']): string[] {
+  return [`${style('red', 'problem')} ${message}`, `        ${fix}`];
 }
 
 /** A stage's name, its bar, its count, and what there is to say about it. */
@@ -39,7 +51,9 @@ function detail({ phase, why, items }: PlannedStage, counts: StageCounts): strin
     .filter((name) => counts[name] > 0)
     .map((name) => `${counts[name]} ${name === 'dispatch' ? 'to dispatch' : name}`);
   const firstWait = items.find((item) => item.phase === 'waiting')?.why ?? '';
-  const wait = phase === 'waiting' || phase === 'blocked' ? `${phase}: ${why}` : firstWait === '' ? '' : `waiting: ${firstWait}`;
+  const isStopped = phase === 'waiting' || phase === 'blocked';
+  // Without items the phase stands in the column of the count already.
+  const wait = isStopped ? (counts.total === 0 ? why : `${phase}: ${why}`) : firstWait === '' ? '' : `waiting: ${firstWait}`;
   const elsewhere = counts.external > 0 ? `${counts.external} to be made elsewhere` : '';
   return [...parts, wait, elsewhere].filter((part) => part !== '').join(', ');
 }

@@ -16,7 +16,7 @@ export interface CloudflareConsumerOptions extends ConsumerOptions {
   readonly client: CloudflareClient;
   /** Of the dead-letter queue; that which the queue's own settings name unless given. */
   readonly deadLetterClient?: CloudflareClient;
-  /** How many messages may be held at once, 1 to 100. */
+  /** How many messages may be held at once. */
   readonly maxInFlight?: number;
   /** How long a pulled message is ours without a sign of life, at most 12 hours; extended while it is worked on. */
   readonly visibilityTimeoutSeconds: number;
@@ -27,7 +27,8 @@ export interface CloudflareConsumerOptions extends ConsumerOptions {
   readonly slowPauseMs?: number;
 }
 
-const DEFAULT_MAX_IN_FLIGHT = 40;
+/** All events of a big job that are held when a look at it begins are settled by that look: with few, other jobs' events wait behind. */
+const DEFAULT_MAX_IN_FLIGHT = 400;
 /**
  * Polling is short and every empty pull is an operation that is billed. A consumer that idles at half a minute makes about 115,000 a
  * month, well inside the million that is included; at a second it would be 3.5 million. A job that is under way is pulled for
@@ -175,7 +176,8 @@ export function createCloudflareConsumer(options: CloudflareConsumerOptions): Qu
       gate = undefined;
     },
     status() {
-      return { running: state === 'running', paused: gate !== undefined, lastPollMs, failedPolls, inFlight: held.size };
+      const full = held.size >= maxInFlight;
+      return { running: state === 'running', paused: gate !== undefined, lastPollMs, failedPolls, inFlight: held.size, full };
     },
   };
 }

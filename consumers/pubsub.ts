@@ -24,7 +24,8 @@ export interface PubsubConsumerOptions extends ConsumerOptions {
   readonly ackDeadlineSeconds: number;
 }
 
-const DEFAULT_MAX_MESSAGES = 40;
+/** All events of a big job that are held when a look at it begins are settled by that look: with few, other jobs' events wait behind. */
+const DEFAULT_MAX_MESSAGES = 400;
 /** Pub/Sub's limits. */
 const MIN_ACK_DEADLINE_SECONDS = 10;
 const MAX_ACK_DEADLINE_SECONDS = 600;
@@ -224,6 +225,9 @@ export function createPubsubConsumer(options: PubsubConsumerOptions): QueueConsu
       gate?.resolve();
       gate = undefined;
     },
-    status: () => ({ running: state === 'running', paused: gate !== undefined, lastPollMs, failedPolls, inFlight: inFlight() }),
+    status() {
+      const full = inFlight() >= maxMessages;
+      return { running: state === 'running', paused: gate !== undefined, lastPollMs, failedPolls, inFlight: inFlight(), full };
+    },
   };
 }

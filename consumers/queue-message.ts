@@ -28,6 +28,8 @@ export interface ConsumerStatus {
   readonly failedPolls: number;
   /** Messages received and not settled yet. */
   readonly inFlight: number;
+  /** True where nothing is asked for because it holds as many messages as it may. */
+  readonly full: boolean;
 }
 
 export interface QueueConsumer {

@@ -18,7 +18,7 @@ export interface SqsConsumerOptions extends ConsumerOptions {
   readonly queueUrl: string;
   /** That of the queue's redrive policy unless given. */
   readonly deadLetterQueueUrl?: string;
-  /** How many polls may be under way at once; each holds at most 20 messages. */
+  /** How many polls may be under way at once; each holds at most 260 messages. */
   readonly pollers?: number;
   /** How long a received message is ours without a sign of life; extended while it is worked on. */
   readonly visibilityTimeoutSeconds: number;
@@ -28,8 +28,11 @@ export interface SqsConsumerOptions extends ConsumerOptions {
 
 /** SQS's limit. */
 const BATCH_SIZE = 10;
-/** A poller asks for a batch while it holds at most as many again. */
-const MAX_HELD_BEFORE_POLL = 10;
+/**
+ * A poller asks for a batch while it holds at most so many. A big job has thousands of events, and all that are held when a look at it
+ * begins are settled by that look: with few, other jobs' events would wait behind them in the queue.
+ */
+const MAX_HELD_BEFORE_POLL = 250;
 const DEFAULT_POLLERS = 2;
 const DEFAULT_WAIT_TIME_SECONDS = 10;
 /** sqs-consumer's own pause for what it takes for errors of authentication; ours comes on top. */
@@ -158,7 +161,8 @@ export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
     },
     status() {
       const failedPolls = Math.max(0, ...pollers.map((poller) => poller.failedPolls()));
-      return { running: state === 'running', paused: gate !== undefined, lastPollMs, failedPolls, inFlight: inFlight() };
+      const full = pollers.every(({ held }) => held.size > MAX_HELD_BEFORE_POLL);
+      return { running: state === 'running', paused: gate !== undefined, lastPollMs, failedPolls, inFlight: inFlight(), full };
     },
   };
 }

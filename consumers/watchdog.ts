@@ -3,8 +3,8 @@ import type { Logger } from '../log.ts';
 import type { ConsumerStatus } from './queue-message.ts';
 
 export interface PollReading {
-  readonly status: Pick<ConsumerStatus, 'running' | 'paused' | 'lastPollMs'>;
-  /** From when on silence counts: the start, or the end of the last pause. Milliseconds since 1970. */
+  readonly status: Pick<ConsumerStatus, 'running' | 'paused' | 'full' | 'lastPollMs'>;
+  /** From when on silence counts: the start, or when it last asked for nothing on purpose. Milliseconds since 1970. */
   readonly sinceMs: number;
   readonly nowMs: number;
   readonly maxSilenceMs: number;
@@ -12,10 +12,13 @@ export interface PollReading {
 
 /** For how long the queue has not answered, where that is longer than it may be; undefined where all is well. */
 export function stalledForMs({ status, sinceMs, nowMs, maxSilenceMs }: PollReading): number | undefined {
-  if (!status.running || status.paused) return undefined;
+  if (!status.running || asksForNothing(status)) return undefined;
   const silentMs = nowMs - Math.max(sinceMs, status.lastPollMs ?? sinceMs);
   return silentMs > maxSilenceMs ? silentMs : undefined;
 }
+
+/** One that holds as many messages as it may has no poll under way: many events of one big job wait for the same long look at it. */
+const asksForNothing = ({ paused, full }: Pick<ConsumerStatus, 'paused' | 'full'>): boolean => paused || full;
 
 export interface WatchdogOptions {
   /** As in the logs: `sqs`. */
@@ -48,8 +51,8 @@ export function createWatchdog(options: WatchdogOptions): Watchdog {
   function look(): boolean {
     const status = consumer.status();
     const now = nowMs();
-    // After a pause the queue gets its full time to answer again.
-    if (status.paused) sinceMs = now;
+    // After that the queue gets its full time to answer again.
+    if (asksForNothing(status)) sinceMs = now;
     const silentMs = stalledForMs({ status, sinceMs, nowMs: now, maxSilenceMs });
     if (silentMs !== undefined && stalledSinceMs === undefined) {
       stalledSinceMs = now - silentMs;

@@ -6,8 +6,9 @@ import { asMillraceError } from '../errors.ts';
 import { type Layout, parseAuditName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { Reconciler } from './reconcile.ts';
+import { writeNote } from './waiting.ts';
 
-export interface Auditor extends Pick<Reconciler, 'store' | 'layout' | 'now' | 'log' | 'consumerId'> {
+export interface Auditor extends Pick<Reconciler, 'store' | 'layout' | 'now' | 'log' | 'consumerId' | 'randomId'> {
   /** 0 does without. */
   readonly auditMinutes: number;
   /** Has the job looked at again; resolves when a reconcile that began after the call has succeeded. */
@@ -39,8 +40,8 @@ export async function audit(source: Auditor, signal?: AbortSignal): Promise<numb
     try {
       await source.wake(job);
     } catch (thrown) {
-      failures += 1;
-      source.log.error({ job, error: asMillraceError(thrown) }, 'a job could not be audited; the next audit looks at it again');
+      source.log.error({ job, error: asMillraceError(thrown) }, 'a job could not be audited; the sweep looks at it again');
+      if (!(await noteFailure(source, job))) failures += 1;
     }
   });
   if (failures === 0) {
@@ -48,6 +49,16 @@ export async function audit(source: Auditor, signal?: AbortSignal): Promise<numb
     for (const old of known) if (old.startMs < startMs) await store.delete(old.key, signal);
   }
   return jobs.length;
+}
+
+/** False where that fails too. One job that can never be looked at must not have every audit go over all that came before it. */
+async function noteFailure(source: Auditor, job: string): Promise<boolean> {
+  try {
+    await writeNote(source, job, source.now(), 'an audit could not look at it', 'retry');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 interface KnownAudit {

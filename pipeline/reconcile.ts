@@ -9,7 +9,19 @@ import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { Plan, PlannedDispatch, PlannedProblem } from './plan-types.ts';
 import { writeResult } from './results.ts';
-import { giveBack, listSlots, listWaiters, releaseSlots, type SlotSource, type SlottedRun, takeSlots } from './slots.ts';
+import {
+  giveBack,
+  giveBackUnbegun,
+  lineOf,
+  listSlots,
+  listWaiters,
+  releaseSlots,
+  type SlotSource,
+  type SlottedRun,
+  type TakenSlot,
+  takeSlots,
+  type Waiter,
+} from './slots.ts';
 import { attemptId, type Snapshot } from './snapshot.ts';
 import { writeNote } from './waiting.ts';
 import type { WebhookTeller } from './webhook-attempt.ts';
@@ -79,15 +91,11 @@ async function dispatchWithinCeiling(
   const { job, dispatch } = plan;
   const runs = intoRuns(dispatch);
   if (source.maxRunsInFlight === 0) {
-    return {
-      dispatched: await dispatchAll(
-        source,
-        job,
-        runs.map((items) => ({ items, slot: undefined })),
-        signal,
-      ),
-      wake: [],
-    };
+    const unslotted = runs.map((items) => ({ items, slot: undefined }));
+    const dispatched = await dispatchAll(source, job, unslotted, signal);
+    // Of a time when there was a ceiling.
+    await forgetSlotNotes(source, snapshot, signal);
+    return { dispatched, wake: [] };
   }
   const mayHoldSlots = [...snapshot.history.values()].some(({ claims }) => claims.length > 0);
   if (runs.length === 0 && !mayHoldSlots) {
@@ -104,9 +112,23 @@ async function dispatchWithinCeiling(
   // After the new ones: a job that waits is never without a note.
   await forgetSlotNotes(source, snapshot, signal);
   const dispatched = await dispatchAll(source, job, slotted.runs, signal);
-  const freed = released.map(({ endpoint }) => endpoint);
-  const next = waiters.filter((waiter) => waiter.job !== job && freed.includes(waiter.endpoint)).map((waiter) => waiter.job);
-  return { dispatched, wake: [...new Set(next)].slice(0, freed.length) };
+  return { dispatched, wake: nextJobs(job, released, waiters, slots) };
+}
+
+/** As many others as slots were given back. */
+function nextJobs(
+  job: string,
+  released: readonly TakenSlot[],
+  waiters: readonly Waiter[],
+  slots: readonly TakenSlot[],
+): readonly string[] {
+  const others = waiters.filter((waiter) => waiter.job !== job);
+  const endpoints = new Set(released.map(({ endpoint }) => endpoint));
+  const next = [...endpoints].flatMap((endpoint) => {
+    const freed = released.filter((slot) => slot.endpoint === endpoint).length;
+    return lineOf(endpoint, others, slots).slice(0, freed);
+  });
+  return [...new Set(next)];
 }
 
 /** Those that this reconcile had listed before it began to look at the rest. */
@@ -139,15 +161,25 @@ async function dispatchAll(source: Reconciler, job: string, runs: readonly Slott
   let dispatched = 0;
   // An endpoint that has refused one run, or left it unanswered, would do so with the next: the rest of the job waits with it.
   const refusing = new Set<string | undefined>();
-  await inParallel(RUNS_AT_ONCE, runs, async (run) => {
-    const endpoint = run.items[0]?.graphStage.endpoint;
-    if (refusing.has(endpoint)) return giveBack(source, run);
-    signal?.throwIfAborted();
-    const outcome = await dispatchRun(source, job, run.items, signal);
-    if (outcome.kind !== 'dispatched' && outcome.kind !== 'uncertain') await giveBack(source, run);
-    if (outcome.kind === 'refused' || outcome.kind === 'uncertain') refusing.add(endpoint);
-    if (outcome.kind === 'dispatched') dispatched += outcome.items;
-  });
+  const unbegun = new Set(runs);
+  try {
+    await inParallel(RUNS_AT_ONCE, runs, async (run) => {
+      const endpoint = run.items[0]?.graphStage.endpoint;
+      if (refusing.has(endpoint)) {
+        unbegun.delete(run);
+        return giveBack(source, run);
+      }
+      signal?.throwIfAborted();
+      unbegun.delete(run);
+      const outcome = await dispatchRun(source, job, run.items, signal);
+      if (outcome.kind !== 'dispatched' && outcome.kind !== 'uncertain') await giveBack(source, run);
+      if (outcome.kind === 'refused' || outcome.kind === 'uncertain') refusing.add(endpoint);
+      if (outcome.kind === 'dispatched') dispatched += outcome.items;
+    });
+  } catch (thrown) {
+    await giveBackUnbegun(source, job, [...unbegun]);
+    throw thrown;
+  }
   return dispatched;
 }
 

@@ -3,7 +3,7 @@ import type { Retry } from '../manifests/state.ts';
 import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { ItemPhase, Plan } from './plan-types.ts';
-import type { ListingSource } from './take-listing.ts';
+import { type WaitingSource, writeNote } from './waiting.ts';
 
 export interface RetrySelection {
   /** All stages unless given. */
@@ -29,13 +29,19 @@ export function retriesIn({ stages }: Plan, { stage, items }: RetrySelection): A
     }));
 }
 
+/** Whoever asked looks at the job at once. This is for where it dies before it does. */
+const NOTE_AFTER_MS = 60_000;
+
 /** Writes the marks. Writing one twice changes nothing; looking at the job again is the caller's. */
 export async function writeRetries(
-  { store, layout }: ListingSource,
+  source: WaitingSource,
   job: string,
   attempts: readonly AttemptName[],
   nowMs: number,
 ): Promise<void> {
+  const { store, layout } = source;
+  // A mark makes no event, and what it marks has not failed any more: asking for a retry once again would find nothing to do.
+  if (attempts.length > 0) await writeNote(source, job, nowMs + NOTE_AFTER_MS, 'somebody asked for a retry', 'retry');
   const body: Retry = { version: 1, asked_at: new Date(nowMs).toISOString() };
   await inParallel(WRITES_AT_ONCE, attempts, async (name) => {
     await store.createIfAbsent(layout.stateKey('retries', job, name), JSON.stringify(body), { contentType: 'application/json' });

@@ -7,6 +7,7 @@
  * last to count sees everybody's, so the ceiling is never exceeded; two that count at once may both step back, and try again.
  */
 import { text } from 'node:stream/consumers';
+import type { Logger } from '../log.ts';
 import { parseDocument } from '../manifests/parse.ts';
 import { Slot } from '../manifests/state.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -14,6 +15,7 @@ import { type AttemptName, type Layout, parseSlotPath, parseWaitingName, type Sl
 import { inParallel } from './parallel.ts';
 import type { PlannedDispatch } from './plan-types.ts';
 import { historyOf, type Snapshot } from './snapshot.ts';
+import { writeNote } from './waiting.ts';
 
 export interface SlotSource {
   readonly store: ObjectStore;
@@ -23,6 +25,7 @@ export interface SlotSource {
   /** A new text every time, hex or digits. */
   readonly randomId: () => string;
   readonly now: () => number;
+  readonly log: Logger;
 }
 
 export interface TakenSlot extends SlotName {
@@ -109,6 +112,18 @@ export function allowance(
   return allowed;
 }
 
+/** Jobs that wait for an endpoint, in the order of `allowance`: who has fewest slots, then who has waited longest. */
+export function lineOf(endpoint: string, waiters: readonly Waiter[], slots: readonly SlotName[]): string[] {
+  const held = new Map<string, number>();
+  for (const slot of slots) if (slot.endpoint === endpoint) held.set(slot.job, (held.get(slot.job) ?? 0) + 1);
+  const heldBy = ({ job }: Waiter): number => held.get(job) ?? 0;
+  // Whoever has more than another one in the line would be allowed nothing, and the free slot would stay free.
+  return waiters
+    .filter((waiter) => waiter.endpoint === endpoint)
+    .sort((a, b) => heldBy(a) - heldBy(b) || a.sinceMs - b.sinceMs)
+    .map(({ job }) => job);
+}
+
 export interface SlottedRun {
   readonly items: readonly PlannedDispatch[];
   /** Undefined without a ceiling. */
@@ -151,15 +166,29 @@ async function takeInTurn(
 ): Promise<Slotted> {
   const slotted: SlottedRun[] = [];
   const lacking: string[] = [];
-  for (const endpoint of new Set(runs.map(endpointOf))) {
-    const wanted = runs.filter((run) => endpointOf(run) === endpoint);
-    const taken = await listSlots(source, endpoint, signal);
-    const rivals = waiters.filter((waiter) => waiter.endpoint === endpoint);
-    const got = await takeSome(source, job, endpoint, wanted, taken, rivals, signal);
-    slotted.push(...got);
-    if (got.length < wanted.length) lacking.push(endpoint);
+  try {
+    for (const endpoint of new Set(runs.map(endpointOf))) {
+      const wanted = runs.filter((run) => endpointOf(run) === endpoint);
+      const taken = await listSlots(source, endpoint, signal);
+      const rivals = waiters.filter((waiter) => waiter.endpoint === endpoint);
+      const got = await takeSome(source, job, endpoint, wanted, taken, rivals, signal);
+      slotted.push(...got);
+      if (got.length < wanted.length) lacking.push(endpoint);
+    }
+  } catch (thrown) {
+    await abandon(source, slotted);
+    throw thrown;
   }
   return { runs: slotted, lacking };
+}
+
+/** Of runs that nobody begins any more: taken, they would keep others out until the sweep loses patience. What cannot be deleted is left to it. */
+async function abandon(source: SlotSource, runs: readonly SlottedRun[]): Promise<void> {
+  await inParallel(REQUESTS_AT_ONCE, runs, async (run) => {
+    await giveBack(source, run).catch((error: unknown) =>
+      source.log.warn({ slot: run.slot, error }, 'a slot could not be given back; the sweep does it'),
+    );
+  });
 }
 
 async function takeSome(
@@ -176,34 +205,64 @@ async function takeSome(
     const allowed = Math.min(wanted.length, allowance(source.maxRunsInFlight, job, taken, waiters));
     const asked = wanted.slice(0, Math.ceil(allowed / 2 ** (tries - 1)));
     if (asked.length === 0) return [];
-    const mine = await writeSlots(source, job, endpoint, asked);
-    const keys = new Set(mine.map(({ slot }) => slot));
-    taken = (await listSlots(source, endpoint, signal)).filter(({ key }) => !keys.has(key));
-    const fitting = Math.min(mine.length, Math.max(0, source.maxRunsInFlight - taken.length));
-    await inParallel(REQUESTS_AT_ONCE, mine.slice(fitting), ({ slot }) => source.store.delete(slot, signal));
-    if (fitting > 0) return mine.slice(0, fitting);
+    const mine = nameSlots(source, job, endpoint, asked);
+    try {
+      await writeSlots(source, mine);
+      const keys = new Set(mine.map(({ slot }) => slot));
+      taken = (await listSlots(source, endpoint, signal)).filter(({ key }) => !keys.has(key));
+      const fitting = Math.min(mine.length, Math.max(0, source.maxRunsInFlight - taken.length));
+      await inParallel(REQUESTS_AT_ONCE, mine.slice(fitting), ({ slot }) => source.store.delete(slot, signal));
+      if (fitting > 0) return mine.slice(0, fitting);
+    } catch (thrown) {
+      await abandon(source, mine);
+      throw thrown;
+    }
   }
   return [];
 }
 
-async function writeSlots(
-  source: SlotSource,
+interface NamedSlot {
+  readonly items: readonly PlannedDispatch[];
+  readonly slot: string;
+}
+
+function nameSlots(
+  { layout, randomId }: SlotSource,
   job: string,
   endpoint: string,
   runs: readonly (readonly PlannedDispatch[])[],
-): Promise<{ readonly items: readonly PlannedDispatch[]; readonly slot: string }[]> {
-  const named = runs.flatMap((items) => {
+): NamedSlot[] {
+  return runs.flatMap((items) => {
     const [first] = items;
-    return first === undefined ? [] : [{ items, slot: source.layout.slotKey(endpoint, job, first, source.randomId()) }];
+    return first === undefined ? [] : [{ items, slot: layout.slotKey(endpoint, job, first, randomId()) }];
   });
-  await inParallel(REQUESTS_AT_ONCE, named, async ({ items, slot }) => {
+}
+
+async function writeSlots(source: SlotSource, slots: readonly NamedSlot[]): Promise<void> {
+  await inParallel(REQUESTS_AT_ONCE, slots, async ({ items, slot }) => {
     const body: Slot = {
       version: 1,
       attempts: items.map(({ stage, item, fingerprint, attempt }) => ({ stage, item, fingerprint, attempt })),
     };
     await source.store.put(slot, JSON.stringify(body), { contentType: 'application/json' });
   });
-  return named;
+}
+
+/**
+ * Where a look at a job was stopped half-way: gives back the slots of runs that it never began. The note goes first: the job's own may be gone
+ * already, and with neither note nor slot nobody would look at it again.
+ */
+export async function giveBackUnbegun(source: SlotSource, job: string, runs: readonly SlottedRun[]): Promise<void> {
+  const slotted = runs.filter(({ slot }) => slot !== undefined);
+  try {
+    for (const endpoint of new Set(slotted.map(({ items }) => endpointOf(items)))) {
+      await writeNote(source, job, source.now(), 'stopped before everything was dispatched', { slotOf: endpoint });
+    }
+  } catch (error) {
+    source.log.warn({ job, error, slots: slotted.length }, 'slots could not be given back; the sweep does it');
+    return;
+  }
+  await abandon(source, slotted);
 }
 
 export async function giveBack(source: SlotSource, { slot }: SlottedRun): Promise<void> {

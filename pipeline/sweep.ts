@@ -13,9 +13,10 @@ import type { PlannedItem, PlannedStage } from './plan-types.ts';
 import { isRetryNoted, type Reconciler, readRun } from './reconcile.ts';
 import { hasResult, resultError, writeResult } from './results.ts';
 import { settle } from './settle-claim.ts';
-import { listSlots, listWaiters, releaseSlots, type TakenSlot } from './slots.ts';
+import { lineOf, listSlots, listWaiters, releaseSlots, type TakenSlot } from './slots.ts';
 import type { Snapshot } from './snapshot.ts';
 import { StuckEndpoints } from './stuck-endpoints.ts';
+import { leaveLine } from './waiting.ts';
 import { isUntold } from './webhooks.ts';
 
 export interface Sweeper extends Reconciler, Auditor {}
@@ -36,6 +37,8 @@ const SWEEPS_KEPT_MINUTES = 10;
 /** For a claim whose stage is no longer in the graph. */
 const DEFAULT_PATIENCE_SECONDS = 900;
 const JOBS_AT_ONCE = 8;
+/** Of those that wait for slots: more that fail in one sweep are not the jobs' own fault. */
+const MAX_FAILED_WAKES = 8;
 
 const NOTHING: SweepReport = { swept: false, woken: 0, settled: 0, cleared: 0, audited: null };
 
@@ -92,28 +95,33 @@ async function wakeWaiting({ store, layout, now, wake, log }: Sweeper, signal?: 
   return woken;
 }
 
-/** As many jobs as there are free slots, whoever has waited longest first. */
+/** As many jobs as there are free slots, in the order of the line; all of them where there is no ceiling any more. */
 async function wakeForSlots(source: Sweeper, slots: readonly TakenSlot[], signal?: AbortSignal): Promise<number> {
-  if (source.maxRunsInFlight === 0) return 0;
-  const free = new Map<string, number>();
-  const jobs = new Set<string>();
-  for (const { job, endpoint } of await listWaiters(source, signal)) {
-    const left = free.get(endpoint) ?? source.maxRunsInFlight - slots.filter((slot) => slot.endpoint === endpoint).length;
-    if (left > 0) jobs.add(job);
-    free.set(endpoint, left - 1);
-  }
-  let woken = 0;
-  // One after the other: the first in the line has the first choice.
-  for (const job of jobs) {
-    signal?.throwIfAborted();
-    try {
-      await source.wake(job);
-      woken += 1;
-    } catch (error) {
-      source.log.error({ job, error }, 'a job that waits for a slot could not be taken up');
+  const waiters = await listWaiters(source, signal);
+  const woken = new Set<string>();
+  let failures = 0;
+  for (const endpoint of new Set(waiters.map((waiter) => waiter.endpoint))) {
+    const ceiling = source.maxRunsInFlight === 0 ? Number.POSITIVE_INFINITY : source.maxRunsInFlight;
+    let free = ceiling - slots.filter((slot) => slot.endpoint === endpoint).length;
+    // One after the other: the first in the line has the first choice. One that cannot be looked at must not keep all others out.
+    for (const job of lineOf(endpoint, waiters, slots)) {
+      if (free <= 0 || failures >= MAX_FAILED_WAKES) break;
+      signal?.throwIfAborted();
+      try {
+        if (!woken.has(job)) await source.wake(job);
+        woken.add(job);
+        free -= 1;
+      } catch (error) {
+        signal?.throwIfAborted();
+        failures += 1;
+        source.log.error({ job, error }, 'a job that waits for a slot could not be taken up');
+        await leaveLine(source, job, source.now()).catch((reason: unknown) =>
+          source.log.warn({ job, error: reason }, 'a job that cannot be looked at still waits for a slot'),
+        );
+      }
     }
   }
-  return woken;
+  return woken.size;
 }
 
 async function jobsWithClaims({ store, layout }: Sweeper, signal?: AbortSignal): Promise<ReadonlySet<string>> {

@@ -9,7 +9,7 @@ import type { PlannedItem } from '../../pipeline/plan-types.ts';
 import { createPlanner, createRunpod } from '../deployment.ts';
 import { jobArgument } from '../job-argument.ts';
 import { openSession } from '../session.ts';
-import { statusTable } from '../status-table.ts';
+import { problemLines, statusTable } from '../status-table.ts';
 import { formatTable, type Terminal } from '../terminal.ts';
 
 export function addExplain(program: Command): void {
@@ -60,7 +60,9 @@ function unknownItem({ plan }: PlannedJob, stageName: string, item: string): Mil
     });
   }
   const why =
-    stage.items.length === 0 ? `${stageName} is ${stage.phase}: ${stage.why}` : `${stageName} has ${stage.items.length} items`;
+    stage.items.length === 0
+      ? `${stageName} is ${stage.phase}: ${stage.why}`
+      : `the items of ${stageName} are 0 to ${stage.items.length - 1}`;
   const message = `${plan.job} has no ${stageName}/${item}: ${why}`;
   return new MillraceError('USAGE', message);
 }
@@ -163,7 +165,7 @@ function explainJob({ plan, snapshot }: PlannedJob, terminal: Terminal, json: tr
   for (const line of statusTable(plan, terminal)) print(line);
   if (heldUntil !== null) print(`held back until ${heldUntil}`);
   if (snapshot.slotNotes.length > 0) print('waits for a slot: its endpoint has as many runs in flight as it may');
-  for (const { message, fix } of plan.problems) print(`${style('red', 'problem')}  ${message} ${fix}`);
+  for (const line of plan.problems.flatMap((problem) => problemLines(problem, style))) print(line);
   for (const { name } of plan.stages) {
     const items = open.filter(({ stage }) => stage === name);
     for (const item of items.slice(0, MAX_ITEMS_NAMED)) print(`${item.phase}  ${name}/${item.item}  ${item.why}`);

@@ -38,11 +38,16 @@ function printPlan({ job, stopped, stages, dispatch, cancel, problems }: Plan, {
   for (const { stage, item, attempt, why, outputKey } of dispatch) {
     print(`${style('green', 'dispatch')}  ${stage}/${item}  attempt ${attempt}  ${outputKey}  because ${why}`);
   }
-  for (const { stage, item, attempt } of cancel) print(`${style('yellow', 'cancel')}    ${stage}/${item}  attempt ${attempt}`);
+  const cancelled = Object.groupBy(cancel, ({ stage, attempt }) => `${stage} ${attempt}`);
+  for (const together of Object.values(cancelled)) {
+    const { stage = '', attempt = 0 } = together?.[0] ?? {};
+    const items = ranges((together ?? []).map(({ item }) => item));
+    print(`${style('yellow', 'cancel')}    ${stage}/${items}  attempt ${attempt}, because nobody wants what it makes any more`);
+  }
   for (const stage of stages) {
     for (const line of stageLines(stage)) print(line);
   }
-  for (const { message, fix } of problems) print(`${style('red', 'problem')}   ${message} ${fix}`);
+  for (const { message, fix } of problems) print(`${style('red', 'problem')}   ${message}\n          ${fix}`);
   if (stopped !== null) print(`${style('yellow', stopped)}: nothing is dispatched`);
   else if (dispatch.length === 0) print(`nothing to dispatch for ${job}`);
 }
@@ -63,7 +68,7 @@ function stageLines({ name, phase, why, items }: PlannedStage): string[] {
 /** `0-4,7` for items 0, 1, 2, 3, 4 and 7. */
 function ranges(names: readonly string[]): string {
   const spans: [first: number, last: number][] = [];
-  for (const number of names.map(Number)) {
+  for (const number of names.map(Number).toSorted((a, b) => a - b)) {
     const span = spans.at(-1);
     if (span !== undefined && number === span[1] + 1) span[1] = number;
     else spans.push([number, number]);

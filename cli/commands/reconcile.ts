@@ -51,8 +51,8 @@ Examples:
           const parts = [
             `${dispatched} dispatched`,
             ...(cancelled > 0 ? [`${cancelled} cancelled`] : []),
-            ...(problems > 0 ? [`${problems} problems written`] : []),
-            ...(known > 0 ? [`${known} problems known`] : []),
+            ...(problems > 0 ? [`${problems} ${problems === 1 ? 'problem' : 'problems'} written`] : []),
+            ...(known > 0 ? [`${known} ${known === 1 ? 'problem' : 'problems'} known`] : []),
             ...(plan.stopped === null ? [] : [plan.stopped]),
           ];
           terminal.print(`${job}  ${parts.join(', ')}`);

@@ -40,7 +40,9 @@ Examples:
       const attempts = retriesIn(plan, selection);
       for (const { stage: name, item, attempt } of attempts) terminal.print(`retry  ${name}/${item}  after attempt ${attempt}`);
       if (attempts.length === 0) {
-        terminal.print(`nothing of ${job} has failed or is gone`);
+        terminal.print(
+          `nothing ${stage === undefined && items === undefined ? `of ${job}` : `that was chosen of ${job}`} has failed or is gone`,
+        );
         return;
       }
       await writeRetries(reconciler, job, attempts, Date.now());
@@ -49,15 +51,24 @@ Examples:
     });
 }
 
-/** Throws USAGE for a stage that the job does not have, and where the job is cancelled. */
-function requireKnown({ job, stages, stopped }: Plan, { stage }: RetrySelection): void {
+/** Throws USAGE for a stage or an item that the job does not have, and where the job is cancelled. */
+function requireKnown({ job, stages, stopped }: Plan, { stage, items }: RetrySelection): void {
   if (stopped === 'cancelled') {
     throw new MillraceError('USAGE', `${job} is cancelled, so nothing of it can be retried`, {
       fix: `Run millrace resume ${job} first.`,
     });
   }
-  if (stage === undefined || stages.some(({ name }) => name === stage)) return;
-  throw new MillraceError('USAGE', `${job} has no stage ${JSON.stringify(stage)}`, {
-    fix: `Its stages are ${stages.map(({ name }) => name).join(', ')}.`,
+  const chosen = stages.filter(({ name }) => stage === undefined || name === stage);
+  if (chosen.length === 0) {
+    throw new MillraceError('USAGE', `${job} has no stage ${JSON.stringify(stage)}`, {
+      fix: `Its stages are ${stages.map(({ name }) => name).join(', ')}.`,
+    });
+  }
+  const known = Math.max(...chosen.map((planned) => planned.items.length));
+  const missing = [...(items ?? [])].find((item) => item >= known);
+  if (missing === undefined) return;
+  const where = stage === undefined ? job : `${stage} of ${job}`;
+  throw new MillraceError('USAGE', `${where} has no item ${missing}`, {
+    fix: known === 0 ? `It has none yet: millrace status ${job} says what it waits for.` : `Its items are 0 to ${known - 1}.`,
   });
 }

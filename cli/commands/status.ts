@@ -54,11 +54,15 @@ function printOnce(plan: Plan, terminal: Terminal, json: true | undefined): void
   for (const line of document) terminal.print(line);
 }
 
-/** Draws over on a terminal; where stdout is piped, prints what changed. */
+/** Draws over on a terminal, and leaves the end there uncut; where stdout is piped, prints what changed. */
 function watcher(terminal: Terminal, json: true | undefined): (plan: Plan) => void {
   let last = '';
   return (plan) => {
-    if (terminal.isLive && !json) return terminal.redraw(lines(plan, terminal));
+    if (terminal.isLive && !json) {
+      if (!hasEnded(plan)) return terminal.redraw(lines(plan, terminal));
+      terminal.redraw([]);
+      return printOnce(plan, terminal, json);
+    }
     const now = json ? JSON.stringify(statusDocument(plan)) : lines(plan, terminal).join('\n');
     if (now !== last) terminal.print(now);
     last = now;

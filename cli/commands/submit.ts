@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { asMillraceError, MillraceError } from '../../errors.ts';
+import { MillraceError } from '../../errors.ts';
 import { kindOfFileName } from '../../manifests/kinds.ts';
 import { createPlanner } from '../deployment.ts';
 import { jobArgument } from '../job-argument.ts';
@@ -60,9 +60,7 @@ const placeOf = (key: string): string =>
 async function check({ path, key }: JobFile, limits: Parameters<typeof checkManifest>[2]): Promise<void> {
   const name = basename(key);
   const info = await stat(path).catch((cause: unknown) => {
-    throw new MillraceError('USAGE', `${path} cannot be read: ${asMillraceError(cause).message}`, {
-      fix: 'Name a file that is there.',
-    });
+    throw new MillraceError('USAGE', `${path} cannot be read`, { cause, fix: 'Name a file that is there.' });
   });
   if (!info.isFile()) throw new MillraceError('USAGE', `${path} is no file`, { fix: 'Name files, one by one.' });
   if (kindOfFileName(name) === undefined) return;

@@ -42,6 +42,7 @@ Examples:
         return;
       }
       for (const { text } of rejected.errors) terminal.note(`${file}: ${text}`);
+      if (rejected.code === 'USAGE') terminal.note('  Name it so (intro.segments.json will do), or say which it is with --as.');
       process.exitCode = rejected.code === 'USAGE' ? EXIT.usage : EXIT.data;
     });
 }

@@ -6,6 +6,8 @@ import { openOwnSession, stopSignal } from '../session.ts';
 import { runOneJob, serveRunpod } from '../worker-process.ts';
 
 const TEST_INPUT_FILE = 'test_input.json';
+/** What the runner exits with, as RunPod's own workers do, where the test input is none. */
+const NO_TEST_INPUT = 2;
 /** What still runs then has lost its bucket: it is not worth waiting for. */
 const ORPHAN_GRACE_MS = 5_000;
 
@@ -17,7 +19,8 @@ export function addWorker(program: Command): void {
     .addHelpText(
       'after',
       `
-In a RunPod container it takes jobs until SIGTERM. With a test input it exits 0 where the job succeeded, 1 where it failed.
+In a RunPod container it takes jobs until SIGTERM. With a test input it exits 0 where the job succeeded, 1 where it failed,
+64 where the input is none.
 
 Examples:
   $ millrace worker --test_input '{"input":{"task":"PING"}}'`,
@@ -33,7 +36,7 @@ Examples:
       }
       const { answerLine, exitCode } = await runOneJob(config, testInput, log, signal);
       terminal.print(answerLine);
-      process.exitCode = exitCode;
+      process.exitCode = exitCode === NO_TEST_INPUT ? EXIT.usage : exitCode;
     });
 }
 

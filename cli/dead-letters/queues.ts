@@ -1,7 +1,7 @@
 /** The dead-letter queue that the settings name, and the queue whose letters they were. */
 import { type Config, requireVariables } from '../../config.ts';
 import type { LetterSink, LetterSource } from '../../consumers/dead-letters/letter-queue.ts';
-import { type QueueAddress, queueAddress } from '../queue-address.ts';
+import { type QueueAddress, queueAddress, refuseOneQueue } from '../queue-address.ts';
 import { cloudflareClient, pubsubClient, sqsClient } from '../queue-clients.ts';
 
 export interface LettersOptions {
@@ -66,6 +66,7 @@ export async function openMainQueue(config: Config): Promise<OpenSink> {
 
 export function deadLetterAddress(config: Config): QueueAddress {
   const { MILLRACE_DEAD_LETTER_QUEUE_URL: text } = requireVariables(config, ['MILLRACE_DEAD_LETTER_QUEUE_URL']);
+  refuseOneQueue(text, config.MILLRACE_QUEUE_URL);
   return queueAddress(text, 'MILLRACE_DEAD_LETTER_QUEUE_URL');
 }
 

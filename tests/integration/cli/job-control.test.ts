@@ -131,6 +131,17 @@ describe('commands that act on a job', () => {
     expect(stderr).toContain('segmentation');
   });
 
+  it.each([
+    { args: ['--stage', 'segmentation', '--item', '0,7'], says: ['segmentation of few has no item 7', 'Its items are 0 to 2.'] },
+    { args: ['--stage', 'encoding', '--item', '0'], says: ['encoding of few has no item 0', 'millrace status few'] },
+    { args: ['--item', '7'], says: ['few has no item 7'] },
+  ])('retry $args says which items there are', async ({ args, says }) => {
+    await submit('few');
+    const { code, stderr } = await run('retry', 'few', ...args);
+    expect(code).toBe(64);
+    for (const text of says) expect(stderr).toContain(text);
+  });
+
   it('explain tells an item from its claim to its end, and what to do about it', async () => {
     await submit('told');
     await run('reconcile', 'told');
@@ -155,7 +166,7 @@ describe('commands that act on a job', () => {
   });
 
   it.each([
-    ['segmentation/7', 'told has no segmentation/7: segmentation has 3 items'],
+    ['segmentation/7', 'told has no segmentation/7: the items of segmentation are 0 to 2'],
     ['encoding/0', 'told has no encoding/0: encoding is off: stage/encoding/encoding.json is not there'],
     ['editing/0', 'told has no stage "editing"'],
     ['segmentation', '"segmentation" names no item'],

@@ -170,8 +170,11 @@ describe('plan and status', () => {
     it('names the problem that stands in the way', async () => {
       const { code, stdout } = await run('status', 'broken');
       expect(code).toBe(1);
-      expect(stdout).toContain('problem segments.json: segments[0].duration_sec: expected a number above 0, found -2');
-      expect(stdout).toContain('Correct segments.json and write it again');
+      const lines = stdout.split('\n');
+      const problem = 'segments.json: segments[0].duration_sec: expected a number above 0, found -2';
+      expect(lines).toContain(`problem ${problem}`);
+      expect(lines).toContainEqual(expect.stringMatching(/^ {8}Correct segments\.json and write it again/));
+      expect(lines).toContainEqual(expect.stringMatching(/^segmentation +░+ +blocked {2}segments\.json: /));
     });
 
     it('has a sentence for a job that is not there', async () => {

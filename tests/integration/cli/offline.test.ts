@@ -152,6 +152,7 @@ describe('millrace', () => {
       const { code, stderr } = await run(['validate', 'talk.json']);
       expect(code).toBe(64);
       expect(stderr).toContain('talk.json');
+      expect(stderr).toContain('--as');
     });
   });
 
@@ -184,7 +185,7 @@ describe('millrace', () => {
         code: 1,
         error: 'PARAMETERS_INVALID',
       },
-      { what: 'something that is no job', input: 'PING', code: 2, error: 'USAGE' },
+      { what: 'something that is no job', input: 'PING', code: 64, error: 'USAGE' },
     ])('answers $what with an error in one line of JSON', async ({ input, code: expected, error }) => {
       const { code, stdout } = await run(['worker', '--test_input', input], { env: { MILLRACE_LOG_LEVEL: 'error' } });
       expect(code).toBe(expected);

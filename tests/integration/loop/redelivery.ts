@@ -3,7 +3,7 @@ import {
   CreateQueueCommand,
   DeleteMessageBatchCommand,
   ReceiveMessageCommand,
-  SendMessageCommand,
+  SendMessageBatchCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { Random } from '../../simulation/random.ts';
@@ -36,11 +36,14 @@ export async function startRedelivery({ sqs, sourceUrl, copies, random }: Redeli
   const stopping = new AbortController();
 
   async function send(most: number): Promise<void> {
-    for (let sent = 0; sent < most; sent += 1) {
-      const [body] = held.splice(random.between(0, held.length - 1), 1);
-      if (body === undefined) return;
-      await sqs.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body }));
-      counts.deliveries += 1;
+    for (let sent = 0; sent < most; sent += BATCH) {
+      const bodies = Array.from({ length: Math.min(BATCH, most - sent) }, () => {
+        return held.splice(random.between(0, held.length - 1), 1);
+      }).flat();
+      if (bodies.length === 0) return;
+      const Entries = bodies.map((MessageBody, index) => ({ Id: String(index), MessageBody }));
+      await sqs.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }));
+      counts.deliveries += bodies.length;
     }
   }
 

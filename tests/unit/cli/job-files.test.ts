@@ -12,6 +12,7 @@ describe('where a file belongs in a job', () => {
     ['segment_x.mp4', 'inputs/video/source.mp4'],
     ['a/sources.json', 'inputs/sources.json'],
     ['a/segments.json', 'stage/segmentation/segments.json'],
+    ['a/intro.segments.json', 'stage/segmentation/segments.json'],
     ['a/encoding.json', 'stage/encoding/encoding.json'],
     ['a/pipeline.json', 'pipeline.json'],
     ['a/cancel.json', 'cancel.json'],
@@ -26,6 +27,12 @@ describe('where a file belongs in a job', () => {
 
   it.each(['notes.txt', 'noextension', 'segments.yaml', 'cuts.json'])('cannot be told of %s', (name) => {
     expect(() => jobFile(name)).toThrow(expect.objectContaining({ code: 'USAGE', fix: expect.stringContaining('KEY=FILE') }));
+  });
+
+  it('is asked for with the path as it was given', () => {
+    expect(() => jobFile('notes/a.txt')).toThrow(
+      expect.objectContaining({ fix: expect.stringContaining('inputs/data/a.txt=notes/a.txt') }),
+    );
   });
 
   it.each(['/a', '../a', 'a/../b', 'a//b', '', 'results/a', 'problems/a.json', 'webhooks/a.json', 'a\\b'])(

@@ -49,4 +49,10 @@ describe('the environment of a command', () => {
     removeLocalEnvironment(dataDir);
     expect(await readdir(dataDir)).toEqual([]);
   });
+
+  it('is not removed by another process, such as a second millrace dev that could not start', async () => {
+    await writeFile(join(dataDir, 'dev.json'), JSON.stringify({ pid: process.ppid, environment: { A: 'theirs' } }));
+    removeLocalEnvironment(dataDir);
+    expect(chooseEnvironment({}, dataDir)).toEqual({ env: { A: 'theirs' }, local: dataDir });
+  });
 });

@@ -23,7 +23,17 @@ describe('the ports of the local servers', () => {
 
   it('are the given one and the next two, whatever they were before', async () => {
     await rememberPorts(dataDir, { bucket: 1, queue: 2, endpoint: 3 });
-    expect(await choosePorts(dataDir, 9100)).toEqual({ bucket: 9100, queue: 9101, endpoint: 9102 });
+    expect(await choosePorts(dataDir, 29_100)).toEqual({ bucket: 29_100, queue: 29_101, endpoint: 29_102 });
+  });
+
+  it('are refused by the name of the server whose port is taken', async () => {
+    const taken = await listen();
+    await expect(choosePorts(dataDir, taken.port - 1)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(new RegExp(`port (${taken.port}.* for the queue|${taken.port - 1}.* for the bucket)`)),
+      fix: expect.stringContaining('--port'),
+    });
+    await taken.close();
   });
 
   it('are for the system to choose the first time', async () => {

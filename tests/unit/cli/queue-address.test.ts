@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { queueAddress } from '../../../cli/queue-address.ts';
+import { queueAddress, refuseOneQueue } from '../../../cli/queue-address.ts';
 
 const VARIABLE = 'MILLRACE_QUEUE_URL';
 
@@ -29,6 +29,15 @@ describe('the queue that a setting names', () => {
     expect(() => queueAddress('projects/acme/subscriptions/dead', 'MILLRACE_DEAD_LETTER_QUEUE_URL', 'sqs')).toThrow(
       'MILLRACE_DEAD_LETTER_QUEUE_URL: expected a queue of the same kind as MILLRACE_QUEUE_URL (sqs), found one of pubsub',
     );
+  });
+
+  test('must be another one for the dead letters', () => {
+    const url = 'https://sqs.eu-west-1.amazonaws.com/1/millrace';
+    expect(() => refuseOneQueue(`${url}/`, url)).toThrow(
+      'MILLRACE_DEAD_LETTER_QUEUE_URL: expected another queue than MILLRACE_QUEUE_URL, found the same',
+    );
+    expect(() => refuseOneQueue(`${url}-dead-letters`, url)).not.toThrow();
+    expect(() => refuseOneQueue(url, undefined)).not.toThrow();
   });
 
   test.each(['projects/acme/topics/millrace', 'millrace', 'https://sqs.eu-west-1.amazonaws.com', 'ftp://x/y'])(

@@ -6,12 +6,13 @@ import { createLogger } from '../../../log.ts';
 const MAX_SILENCE_MS = 60_000;
 
 describe('the decision', () => {
-  const running = { running: true, paused: false, lastPollMs: 1_000 };
+  const running = { running: true, paused: false, full: false, lastPollMs: 1_000 };
   const reading = { sinceMs: 0, maxSilenceMs: 100 };
   test.each([
     ['a queue that answered within the bound', running, 1_100, undefined],
     ['a queue that has been silent for longer', running, 1_101, 101],
     ['a consumer that is paused', { ...running, paused: true }, 9_000, undefined],
+    ['a consumer that holds as many messages as it may', { ...running, full: true }, 9_000, undefined],
     ['a consumer that has stopped', { ...running, running: false }, 9_000, undefined],
     ['a start without any answer, within the bound', { ...running, lastPollMs: undefined }, 100, undefined],
     ['a start without any answer, later', { ...running, lastPollMs: undefined }, 101, 101],
@@ -35,6 +36,7 @@ describe('the watchdog', () => {
       lastPollMs,
       failedPolls: 0,
       inFlight: 2,
+      full: false,
     };
     const lines: Record<string, unknown>[] = [];
     const log = createLogger({ level: 'error', name: 'test', stream: { write: (line) => lines.push(JSON.parse(line)) } });
@@ -64,6 +66,18 @@ describe('the watchdog', () => {
     status.paused = true;
     vi.advanceTimersByTime(5 * MAX_SILENCE_MS);
     status.paused = false;
+    vi.advanceTimersByTime(MAX_SILENCE_MS / 2);
+    expect({ said: said(), isHealthy: watchdog.isHealthy() }).toEqual({ said: [], isHealthy: true });
+    vi.advanceTimersByTime(MAX_SILENCE_MS);
+    expect(said()).toHaveLength(1);
+    watchdog.close();
+  });
+
+  test('long work in every hand is no stall, and after it the queue has its full time to answer', () => {
+    const { status, watchdog, said } = watched(Date.now());
+    status.full = true;
+    vi.advanceTimersByTime(5 * MAX_SILENCE_MS);
+    status.full = false;
     vi.advanceTimersByTime(MAX_SILENCE_MS / 2);
     expect({ said: said(), isHealthy: watchdog.isHealthy() }).toEqual({ said: [], isHealthy: true });
     vi.advanceTimersByTime(MAX_SILENCE_MS);

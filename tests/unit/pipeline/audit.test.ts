@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MillraceError } from '../../../errors.ts';
 import { audit } from '../../../pipeline/audit.ts';
+import { sweep } from '../../../pipeline/sweep.ts';
 import { createInMemory, type InMemory, layout } from './consumer-in-memory.ts';
 
 const HOUR_MS = 3_600_000;
@@ -38,18 +39,36 @@ describe('an audit', () => {
   test('that was not finished is made good by the next', async () => {
     const self = world();
     write(self, 'job');
-    const failing = {
-      ...self.source,
-      wake: async () => {
-        throw new MillraceError('STORE_UNREACHABLE', 'away');
-      },
-    };
+    const away = () => Promise.reject(new MillraceError('STORE_UNREACHABLE', 'away'));
+    const failing = { ...self.source, store: { ...self.source.store, put: away }, wake: away };
     expect(await audit(failing)).toBe(1);
     self.clockMs += 3 * HOUR_MS;
     expect(await audit(self.source)).toBe(1);
     expect(self.woken).toEqual(['job']);
     self.clockMs += 3 * HOUR_MS;
     expect(await audit(self.source)).toBe(0);
+  });
+
+  test('is done although one job could not be looked at: the sweep does that again', async () => {
+    const self = world();
+    write(self, 'broken');
+    const { wake } = self.source;
+    let isMended = false;
+    const source = {
+      ...self.source,
+      wake: async (job: string) => {
+        if (!isMended) throw new MillraceError('STORE_FORBIDDEN', 'not this object');
+        await wake(job);
+      },
+    };
+    self.clockMs += 2 * HOUR_MS;
+    expect(await audit(source)).toBe(1);
+    self.clockMs += 2 * HOUR_MS;
+    expect(await audit(source)).toBe(0);
+    isMended = true;
+    await sweep(source);
+    expect(self.woken).toEqual(['broken']);
+    expect(self.keys('pipelines-state/waiting/')).toEqual([]);
   });
 
   test('keeps no more of itself than the next one needs', async () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { reconcile } from '../../../pipeline/reconcile.ts';
 import { allowance } from '../../../pipeline/slots.ts';
+import { sweep } from '../../../pipeline/sweep.ts';
 import { itemsOf } from '../../simulation/run-input.ts';
 import { createInMemory, type InMemory, layout } from './consumer-in-memory.ts';
 import { graphOf } from './job-builder.ts';
@@ -157,12 +158,113 @@ describe('with a ceiling', () => {
     expect([runsOf(world, 'second').length, runsOf(world, 'third').length]).toEqual([1, 0]);
   });
 
+  /** A big job has three of four slots and has waited longest for more; a small one has none, and waits too. The fourth run has just ended. */
+  async function withOneFree(): Promise<InMemory> {
+    const world = worldWith(4);
+    ask(world, 'other', 1);
+    await world.reconcile('other');
+    for (const [job, items] of [
+      ['big', 100],
+      ['small', 1],
+    ] as const) {
+      world.clockMs += 1000;
+      ask(world, job, items);
+      await world.reconcile(job);
+    }
+    finishOne(world, 'other', new Set());
+    return world;
+  }
+
+  test('a free slot is told to whoever may have it, not to whoever has waited longest and has more already', async () => {
+    const world = await withOneFree();
+    expect((await world.reconcile('other')).wake).toEqual(['small']);
+  });
+
+  test('so does the sweep', async () => {
+    const world = await withOneFree();
+    for (const _ of ['gives the slot back', 'hands it on']) {
+      world.clockMs += MINUTE_MS;
+      await world.sweep();
+    }
+    expect([runsOf(world, 'big').length, runsOf(world, 'small').length]).toEqual([3, 1]);
+  });
+
+  test('a job that cannot be looked at does not keep those behind it from a free slot', async () => {
+    const world = worldWith(1);
+    ask(world, 'first', 1);
+    await world.reconcile('first');
+    for (const job of ['second', 'third']) {
+      ask(world, job, 1);
+      world.clockMs += 1000;
+      await world.reconcile(job);
+    }
+    finishOne(world, 'first', new Set());
+    await world.reconcile('first');
+    const { wake } = world.source;
+    const failing = async (job: string) => (job === 'second' ? Promise.reject(new Error('broken')) : wake(job));
+    await sweep({ ...world.source, wake: failing });
+    expect(runsOf(world, 'third')).toHaveLength(1);
+    // Nor does it keep its share free: it does not wait for a slot any more, but for the next sweep.
+    expect(notes(world, 'second')).toEqual([expect.stringContaining('-retry.')]);
+    const [third] = runsOf(world, 'third');
+    if (third !== undefined) world.finish(third);
+    await world.reconcile('third');
+    world.clockMs += MINUTE_MS;
+    await world.sweep();
+    expect(runsOf(world, 'second')).toHaveLength(1);
+    expect(notes(world, 'second')).toEqual([]);
+  });
+
+  test('a job that waits is taken up where the ceiling was taken away', async () => {
+    const world = worldWith(1);
+    ask(world, 'first', 1);
+    ask(world, 'second', 1);
+    await world.reconcile('first');
+    await world.reconcile('second');
+    const unlimited = { ...world.source, maxRunsInFlight: 0 };
+    await sweep({ ...unlimited, wake: async (job) => void (await reconcile(unlimited, job)) });
+    expect(runsOf(world, 'second')).toHaveLength(1);
+    expect(notes(world, 'second')).toEqual([]);
+  });
+
   test('a run that RunPod refused gives its slot back', async () => {
     const world = worldWith(2);
     ask(world, 'big', 2);
     const { MillraceError } = await import('../../../errors.ts');
     world.onRun = () => ({ kind: 'refused', error: new MillraceError('RUN_REFUSED', '429') });
     await world.reconcile('big');
+    expect(takenSlots(world)).toEqual([]);
+  });
+
+  test('a consumer that is stopped gives back the slots of what it has not begun, and notes that its job waits', async () => {
+    const world = worldWith(50);
+    ask(world, 'big', 50);
+    const stop = new AbortController();
+    world.onRun = () => {
+      stop.abort(new Error('the consumer is stopping'));
+      return { kind: 'accepted', runId: 'run' };
+    };
+    await expect(reconcile(world.source, 'big', stop.signal)).rejects.toThrow('stopping');
+    expect(takenSlots(world).length).toBeLessThan(10);
+    // Nobody asked for this look but a wake-up, so nothing but the note has the job looked at again.
+    expect(notes(world, 'big')).toHaveLength(1);
+    world.clockMs += MINUTE_MS;
+    await world.sweep();
+    expect(new Set(runsOf(world, 'big').map(({ millrace }) => millrace.item)).size).toBe(50);
+  });
+
+  test('slots that could not be counted are given back', async () => {
+    const world = worldWith(3);
+    ask(world, 'big', 3);
+    const { store } = world.source;
+    let lists = 0;
+    const list: typeof store.list = (prefix, options) => {
+      if (prefix.startsWith(layout.slotPrefix)) lists += 1;
+      if (lists > 2) throw new Error('away');
+      return store.list(prefix, options);
+    };
+    await expect(reconcile({ ...world.source, store: { ...store, list } }, 'big')).rejects.toThrow('away');
+    expect(lists).toBe(3);
     expect(takenSlots(world)).toEqual([]);
   });
 

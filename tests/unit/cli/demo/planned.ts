@@ -12,5 +12,16 @@ export function stageOf(name: string, phases: readonly ItemPhase[], why = ''): P
 
 export function planOf(...stages: PlannedStage[]): Plan {
   const needs = { documents: [], marks: [], failures: [] };
-  return { job: 'demo-talk', stages, dispatch: [], cancel: [], landed: [], problems: [], webhooks: null, needs, stopped: null, retryAtMs: null };
+  return {
+    job: 'demo-talk',
+    stages,
+    dispatch: [],
+    cancel: [],
+    landed: [],
+    problems: [],
+    webhooks: null,
+    needs,
+    stopped: null,
+    retryAtMs: null,
+  };
 }
