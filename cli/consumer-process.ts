@@ -60,7 +60,8 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
   const wakeUps = createWakeUps({ wake: (job) => turns.request(job), now: Date.now, log });
   const watch = createBucketWatch({
     consumers: [consumer],
-    probe: async (signal) => void (await store.head(`${layout.proofPrefix}probe`, signal)),
+    // A bucket that can be read and not written is no bucket to work with.
+    probe: async (signal) => void (await store.put(`${layout.proofPrefix}probe`, reconciler.consumerId, { signal })),
     log,
   });
   try {

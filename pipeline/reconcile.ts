@@ -10,6 +10,7 @@ import { inParallel } from './parallel.ts';
 import type { Plan, PlannedDispatch, PlannedProblem } from './plan-types.ts';
 import { writeResult } from './results.ts';
 import {
+  endpointOf,
   giveBack,
   giveBackUnbegun,
   lineOf,
@@ -92,7 +93,7 @@ async function dispatchWithinCeiling(
   const runs = intoRuns(dispatch);
   if (source.maxRunsInFlight === 0) {
     const unslotted = runs.map((items) => ({ items, slot: undefined }));
-    const dispatched = await dispatchAll(source, job, unslotted, signal);
+    const dispatched = await dispatchAll(source, job, unslotted, new Set(), signal);
     // Of a time when there was a ceiling.
     await forgetSlotNotes(source, snapshot, signal);
     return { dispatched, wake: [] };
@@ -104,15 +105,36 @@ async function dispatchWithinCeiling(
   }
   const [slots, waiters] = await Promise.all([listSlots(source, undefined, signal), listWaiters(source, signal)]);
   const released = await releaseSlots(source, snapshot, slots, signal);
-  const slotted = await takeSlots(source, job, runs, waiters, signal);
-  for (const endpoint of slotted.lacking) {
-    const since = waiters.find((waiter) => waiter.job === job && waiter.endpoint === endpoint)?.sinceMs ?? source.now();
-    await writeNote(source, job, since, `${source.maxRunsInFlight} runs of ${endpoint} are in flight`, { slotOf: endpoint });
-  }
-  // After the new ones: a job that waits is never without a note.
+  const dispatched = await dispatchInWaves(source, job, runs, waiters, signal);
+  // After the new ones, and after all that could go wrong: a job that waits is never without a note.
   await forgetSlotNotes(source, snapshot, signal);
-  const dispatched = await dispatchAll(source, job, slotted.runs, signal);
   return { dispatched, wake: nextJobs(job, released, waiters, slots) };
+}
+
+/** As many slots at a time as claims are begun at once: those of a consumer that is killed in between are lost to all for minutes. */
+async function dispatchInWaves(
+  source: Reconciler,
+  job: string,
+  runs: readonly PlannedDispatch[][],
+  waiters: readonly Waiter[],
+  signal?: AbortSignal,
+): Promise<number> {
+  const lacking = new Set<string>();
+  const refusing = new Set<string>();
+  let dispatched = 0;
+  for (let at = 0; at < runs.length; at += RUNS_AT_ONCE) {
+    const wave = runs
+      .slice(at, at + RUNS_AT_ONCE)
+      .filter((run) => !lacking.has(endpointOf(run)) && !refusing.has(endpointOf(run)));
+    const slotted = await takeSlots(source, job, wave, waiters, signal);
+    for (const endpoint of slotted.lacking) {
+      lacking.add(endpoint);
+      const since = waiters.find((waiter) => waiter.job === job && waiter.endpoint === endpoint)?.sinceMs ?? source.now();
+      await writeNote(source, job, since, `${source.maxRunsInFlight} runs of ${endpoint} are in flight`, { slotOf: endpoint });
+    }
+    dispatched += await dispatchAll(source, job, slotted.runs, refusing, signal);
+  }
+  return dispatched;
 }
 
 /** As many others as slots were given back. */
@@ -157,14 +179,22 @@ async function writeProblem(
   });
 }
 
-async function dispatchAll(source: Reconciler, job: string, runs: readonly SlottedRun[], signal?: AbortSignal): Promise<number> {
+/**
+ * An endpoint that has refused one run, or left it unanswered, would do so with the next: it becomes one of `refusing`, and the rest of the
+ * job waits with it.
+ */
+async function dispatchAll(
+  source: Reconciler,
+  job: string,
+  runs: readonly SlottedRun[],
+  refusing: Set<string>,
+  signal?: AbortSignal,
+): Promise<number> {
   let dispatched = 0;
-  // An endpoint that has refused one run, or left it unanswered, would do so with the next: the rest of the job waits with it.
-  const refusing = new Set<string | undefined>();
   const unbegun = new Set(runs);
   try {
     await inParallel(RUNS_AT_ONCE, runs, async (run) => {
-      const endpoint = run.items[0]?.graphStage.endpoint;
+      const endpoint = endpointOf(run.items);
       if (refusing.has(endpoint)) {
         unbegun.delete(run);
         return giveBack(source, run);

@@ -43,8 +43,8 @@ export interface Waiter {
 const REQUESTS_AT_ONCE = 8;
 /** Consumers that count at the same moment may all step back; then each asks for half of what it asked for before. */
 const MAX_TRIES = 3;
-/** A slot whose attempt was never claimed: its consumer died in between. Longer than any request may take. */
-const UNCLAIMED_PATIENCE_MS = 10 * 60_000;
+/** A slot whose attempt was never claimed: its consumer died in between. Claims are begun as soon as their slots are taken. */
+const UNCLAIMED_PATIENCE_MS = 3 * 60_000;
 
 export const DEFAULT_ENDPOINT = 'default';
 
@@ -136,7 +136,7 @@ export interface Slotted {
   readonly lacking: readonly string[];
 }
 
-const endpointOf = (run: readonly PlannedDispatch[]): string => run[0]?.graphStage.endpoint ?? DEFAULT_ENDPOINT;
+export const endpointOf = (run: readonly PlannedDispatch[]): string => run[0]?.graphStage.endpoint ?? DEFAULT_ENDPOINT;
 
 /** One after the other within a process: jobs that are looked at at once would else all step back for one another. */
 const turns = new WeakMap<ObjectStore, Promise<unknown>>();
@@ -290,13 +290,14 @@ export async function releaseSlots(
 }
 
 async function isOver(source: SlotSource, snapshot: Snapshot, slot: TakenSlot, signal?: AbortSignal): Promise<boolean> {
-  if (!hasEnded(snapshot, slot.name)) {
-    return !isClaimed(snapshot, slot.name) && source.now() - slot.lastModifiedMs > UNCLAIMED_PATIENCE_MS;
-  }
+  const isOld = source.now() - slot.lastModifiedMs > UNCLAIMED_PATIENCE_MS;
+  // What is not claimed yet may be at any moment: an old plan's first attempt can have ended before its others are claimed.
+  const isDone = (name: AttemptName) => hasEnded(snapshot, name) || (isOld && !isClaimed(snapshot, name));
+  if (!isDone(slot.name)) return false;
   const found = await source.store.get(slot.key, signal === undefined ? {} : { signal });
   if (found === null) return false;
   const parsed = parseDocument(Slot, await text(found.body));
-  return !parsed.ok || parsed.value.attempts.every((name) => hasEnded(snapshot, name) || !isClaimed(snapshot, name));
+  return !parsed.ok || parsed.value.attempts.every(isDone);
 }
 
 function hasEnded(snapshot: Snapshot, name: AttemptName): boolean {

@@ -243,6 +243,8 @@ async function settleClaim(
   if (run !== null && status !== null) statuses.set(run.run_id, status);
   // Not known yet, perhaps: only patience tells a run that RunPod has forgotten from one that it has just been given.
   if (claim.isPatient && status?.kind === 'unknown') return false;
+  // Before its output is looked for: most claims are of this kind.
+  if (status?.kind === 'queued' || status?.kind === 'running') return false;
   const settlement = settle(status, item !== undefined && (await isOutputThere(source, job, claim, item.outputKey, signal)));
   if (settlement === 'leave') return false;
   // The worker may have written its result between the listing and the end of its run.

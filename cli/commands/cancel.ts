@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { MillraceError } from '../../errors.ts';
 import type { Cancel } from '../../manifests/cancel.ts';
 import { reconcile } from '../../pipeline/reconcile.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
 import { createReconciler } from '../deployment.ts';
 import { jobArgument } from '../job-argument.ts';
 import { openSession, stopSignal } from '../session.ts';
@@ -18,6 +20,10 @@ export function addCancel(program: Command): void {
       const { config, log, terminal } = openSession('cancel');
       const reconciler = createReconciler(config, log);
       const { store, layout } = reconciler;
+      // A mistyped id would make a folder, and a later job of that name would begin cancelled.
+      if (!(await hasObjects(store, layout.jobFolder(job)))) {
+        throw new MillraceError('USAGE', `there is no job ${JSON.stringify(job)}: nothing lies under ${layout.jobFolder(job)}`);
+      }
       const body: Cancel = reason === undefined ? {} : { reason };
       // Whoever cancelled first said why.
       const isNew = await store.createIfAbsent(layout.jobKey(job, CANCEL_KEY), `${JSON.stringify(body, null, 2)}\n`, {
@@ -26,6 +32,11 @@ export function addCancel(program: Command): void {
       const { cancelled } = await reconcile(reconciler, job, stopSignal());
       terminal.print(`${isNew ? 'cancelled' : 'was cancelled already:'} ${job}; ${cancelled} running items stopped`);
     });
+}
+
+async function hasObjects(store: ObjectStore, prefix: string): Promise<boolean> {
+  for await (const page of store.list(prefix)) if (page.length > 0) return true;
+  return false;
 }
 
 export function addResume(program: Command): void {

@@ -33,6 +33,8 @@ export const SWEEP_EVERY_MS = 60 * SECOND_MS;
 export const CONCURRENT_JOBS = 4;
 /** Small, so that a listing takes several requests and the world can change between them. */
 export const PAGE_SIZE = 7;
+/** Far shorter than the time for which a slot waits for its claim. */
+export const MAX_LAG_MS = 15 * SECOND_MS;
 /** Longer than every patience. */
 export const MAX_STALL_MS = 80 * MINUTE_MS;
 
@@ -56,7 +58,7 @@ const AUDIT_MINUTES = 20;
 export function drawDeployment(random: Random): Deployment {
   return {
     consumers: random.between(1, MAX_CONSUMERS),
-    maxRunsInFlight: random.chance(0.4) ? 0 : random.between(1, MAX_CEILING),
+    maxRunsInFlight: random.chance(0.6) ? 0 : random.between(1, MAX_CEILING),
     auditMinutes: random.chance(0.5) ? AUDIT_MINUTES : 0,
     wakesWaiters: random.chance(0.5),
   };
@@ -70,6 +72,8 @@ export interface Troubles {
   restart: number;
   /** A request hangs, on its way there or back, up to longer than any patience. */
   stall: number;
+  /** A request takes seconds: the world changes between two of the same look. */
+  lag: number;
   /** The bucket answers 503; half of these requests were carried out. */
   storeError: number;
   /** The bucket is away for a few minutes: a chance for every minute. */
@@ -114,7 +118,7 @@ export interface Troubles {
 }
 
 export const NO_TROUBLES: Troubles = {
-  ...{ kill: 0, restart: 0, stall: 0, storeError: 0, storeOutage: 0 },
+  ...{ kill: 0, restart: 0, stall: 0, lag: 0, storeError: 0, storeOutage: 0 },
   ...{ loseEvent: 0, loseUserEvent: 0, doubleEvent: 0, delayEvent: 0, loseLease: 0, loseAck: 0 },
   ...{ refuse: 0, uncertain: 0, answerLate: 0, stale: 0, mute: 0, queueSlowly: 0 },
   ...{ lose: 0, repeat: 0, hang: 0, dawdle: 0, crash: 0, fail: 0, loseResult: 0 },
@@ -122,7 +126,7 @@ export const NO_TROUBLES: Troubles = {
 
 /** The most of each. */
 const WORST: Troubles = {
-  ...{ kill: 0.01, restart: 0.1, stall: 0.01, storeError: 0.03, storeOutage: 0.05 },
+  ...{ kill: 0.01, restart: 0.1, stall: 0.01, lag: 0.3, storeError: 0.03, storeOutage: 0.05 },
   ...{ loseEvent: 1, loseUserEvent: 1, doubleEvent: 0.3, delayEvent: 0.5, loseLease: 0.5, loseAck: 0.3 },
   ...{ refuse: 0.5, uncertain: 0.2, answerLate: 0.5, stale: 0.5, mute: 0.5, queueSlowly: 0.3 },
   ...{ lose: 0.2, repeat: 0.8, hang: 0.1, dawdle: 0.5, crash: 0.15, fail: 0.4, loseResult: 0.3 },

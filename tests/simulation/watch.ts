@@ -60,6 +60,8 @@ export function createWatch({ bucket, step, now, ceiling, jobs }: WatchOptions):
   const meanings = new Map<string, string>();
   /** Jobs that a user has deleted, and their results with them: what consumers saw then cannot be seen any more. */
   const deleted = new Set<string>();
+  /** Claims whose results went with their job's folder. */
+  const thrownAway = new Set<string>();
   const inFlight = createCeilingWatch(bucket, now);
   let last: string[] = [];
   const add = (violation: string): void => void violations.push(violation);
@@ -126,7 +128,7 @@ export function createWatch({ bucket, step, now, ceiling, jobs }: WatchOptions):
     const folder = key.slice(0, key.lastIndexOf('.') + 1);
     for (const other of bucket().keysUnder(folder)) {
       const claim = claimAt(other);
-      if (other !== key && claim !== undefined && resultsOf(job, claim.name).length === 0) {
+      if (other !== key && !thrownAway.has(other) && claim !== undefined && resultsOf(job, claim.name).length === 0) {
         add(`${consumer} claims ${key} while ${other} is open`);
       }
     }
@@ -262,6 +264,7 @@ export function createWatch({ bucket, step, now, ceiling, jobs }: WatchOptions):
     forget(job) {
       inFlight.forget(job);
       deleted.add(job);
+      for (const key of bucket().keysUnder(`${CLAIMS}${job}/`)) thrownAway.add(key);
       for (const known of [asked, asks, refusals, firstResults]) {
         for (const id of [...known.keys()]) if (id.startsWith(`${job}/`)) known.delete(id);
       }

@@ -11,7 +11,17 @@ import { BUCKET, type Change, createMemoryBucket, type MemoryBucket, type Reques
 import { createQueue, type Queue } from './queue.ts';
 import type { Random } from './random.ts';
 import { type Actor, createSchedule, type Schedule } from './schedule.ts';
-import { type Deployment, LAYOUT, MAX_STALL_MS, MINUTE_MS, PAGE_SIZE, SECOND_MS, START_MS, type Troubles } from './settings.ts';
+import {
+  type Deployment,
+  LAYOUT,
+  MAX_LAG_MS,
+  MAX_STALL_MS,
+  MINUTE_MS,
+  PAGE_SIZE,
+  SECOND_MS,
+  START_MS,
+  type Troubles,
+} from './settings.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 export interface World {
@@ -67,8 +77,10 @@ export function createWorld({ random, troubles, deployment, jobs }: WorldOptions
       return random.chance(0.5) ? 'killed-before' : 'killed-after';
     },
     stall: (actor) => {
-      if (isUntouched(actor) || !random.chance(troubles.stall)) return NO_STALL;
-      const ms = random.between(SECOND_MS, random.chance(0.5) ? MINUTE_MS : MAX_STALL_MS);
+      if (isUntouched(actor)) return NO_STALL;
+      const isStall = random.chance(troubles.stall);
+      if (!isStall && !random.chance(troubles.lag)) return NO_STALL;
+      const ms = random.between(SECOND_MS, !isStall ? MAX_LAG_MS : random.chance(0.5) ? MINUTE_MS : MAX_STALL_MS);
       return random.chance(0.5) ? { thereMs: ms, backMs: 0 } : { thereMs: 0, backMs: ms };
     },
   });

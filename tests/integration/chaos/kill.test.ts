@@ -58,8 +58,6 @@ const PIPELINE = {
 const CONSUMER_SETTINGS = {
   MILLRACE_SWEEP_SECONDS: '1',
   MILLRACE_VISIBILITY_TIMEOUT_SECONDS: '5',
-  // Slots of a consumer that was killed before its claims are kept for ten minutes; so many cannot be lost here.
-  MILLRACE_MAX_RUNS_IN_FLIGHT: '1000',
 };
 
 /** A plan is made from a listing, and may be that old when it is carried out on a slow machine. */

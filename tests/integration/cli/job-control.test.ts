@@ -123,6 +123,13 @@ describe('commands that act on a job', () => {
     expect(await phases('waits')).toEqual(['running']);
   });
 
+  it('cancel makes no job of a mistyped id', async () => {
+    const { code, stderr } = await run('cancel', 'mistypde');
+    expect(code).toBe(64);
+    expect(stderr).toContain('there is no job "mistypde"');
+    expect(await stack.keys('mistypde')).toEqual([]);
+  });
+
   it('retry names the stages where it is given none of them', async () => {
     await submit('known', 1);
     const { code, stderr } = await run('retry', 'known', '--stage', 'segmentatoin');

@@ -176,12 +176,6 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
-  one(
-    "a person's output counts as the run's",
-    'pipeline/sweep.ts',
-    'mark === undefined && !claim.marksOutput ?',
-    'mark === undefined ?',
-  ),
   {
     name: 'the ceiling is not kept',
     file: 'pipeline/slots.ts',

@@ -117,7 +117,9 @@ const cases: [name: Name, path: Path, value: unknown, texts: string[]][] = [
     'sources',
     ['sources', 0, 'dest_key'],
     'results/x',
-    ['sources[0].dest_key: expected a key outside results/, problems/ and webhooks/, which Millrace writes itself, found "results/x"'],
+    [
+      'sources[0].dest_key: expected a key outside results/, problems/ and webhooks/, which Millrace writes itself, found "results/x"',
+    ],
   ],
   [
     'sources',

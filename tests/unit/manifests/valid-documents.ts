@@ -7,7 +7,6 @@ import { Problem } from '../../../manifests/problem.ts';
 import { Result } from '../../../manifests/result.ts';
 import { Segments } from '../../../manifests/segments.ts';
 import { Sources } from '../../../manifests/sources.ts';
-import { Webhooks } from '../../../manifests/webhooks.ts';
 import {
   AudioTrimParameters,
   ConcatenationParameters,
@@ -16,6 +15,7 @@ import {
   StageObjectParameters,
   TaskInput,
 } from '../../../manifests/tasks.ts';
+import { Webhooks } from '../../../manifests/webhooks.ts';
 
 export interface ValidDocument {
   readonly schema: z.ZodType;

@@ -274,11 +274,33 @@ describe('with a ceiling', () => {
       layout.slotKey('default', 'dead', { stage: 'small', item: '0', fingerprint: 'ab', attempt: 1 }, '1'),
       JSON.stringify({ version: 1, attempts: [{ stage: 'small', item: '0', fingerprint: 'ab', attempt: 1 }] }),
     );
-    world.clockMs += 5 * MINUTE_MS;
+    world.clockMs += 2 * MINUTE_MS;
     await world.sweep();
     expect(takenSlots(world)).toHaveLength(1);
-    world.clockMs += 6 * MINUTE_MS;
+    world.clockMs += 2 * MINUTE_MS;
     await world.sweep();
+    expect(takenSlots(world)).toEqual([]);
+  });
+
+  test('a slot is kept while some of its attempts are still to be claimed, though the first has ended', async () => {
+    const world = worldWith(1);
+    ask(world, 'big', 1);
+    await world.reconcile('big');
+    const [first] = runsOf(world, 'big');
+    if (first === undefined) throw new Error('nothing was dispatched');
+    finishOne(world, 'big', new Set());
+    const { stage, item, fingerprint, attempt } = first.millrace;
+    const attempts = [
+      { stage, item, fingerprint, attempt },
+      { stage, item: '7', fingerprint: 'ab', attempt: 1 },
+    ];
+    // Of a consumer with an old plan, right before its claims.
+    const key = layout.slotKey('default', 'big', first.millrace, 'f1');
+    world.bucket.put(key, JSON.stringify({ version: 1, attempts }));
+    await world.reconcile('big');
+    expect(takenSlots(world)).toEqual([key]);
+    world.clockMs += 4 * MINUTE_MS;
+    await world.reconcile('big');
     expect(takenSlots(world)).toEqual([]);
   });
 

@@ -108,6 +108,15 @@ describe('a claim', () => {
     expect(endings(world)).toEqual(['0.1.failed', '1.1.succeeded']);
   });
 
+  test('is no success where a person has put the output there', async () => {
+    const world = await running();
+    world.bucket.put('pipelines/job/small-1.mp4', 'by hand');
+    world.clockMs += 601_000;
+    world.onStatus = () => ({ kind: 'completed' });
+    await world.sweep();
+    expect(endings(world)).toEqual(['0.1.failed', '1.1.failed']);
+  });
+
   test('goes once its result has been seen, and not before what this makes possible is done', async () => {
     const world = await running();
     const [item] = lastItems(world);
