@@ -13,6 +13,7 @@ import { sweep } from '../pipeline/sweep.ts';
 import { proveConditionalCreate } from '../storage/conditional-create-proof.ts';
 import { createConsumerQueue } from './consumer-queue.ts';
 import { createReconciler } from './deployment.ts';
+import { requireQueues } from './queue-check.ts';
 import { createWakeUps } from './wake-ups.ts';
 
 export interface ConsumerProcess {
@@ -33,6 +34,7 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
   requireVariables(config, ['MILLRACE_QUEUE_URL', 'RUNPOD_ENDPOINT', 'RUNPOD_API_KEY']);
   const reconciler = createReconciler(config, log);
   const { store, layout } = reconciler;
+  await requireQueues(config, log);
   const queue = await createConsumerQueue(config, {
     handle: createMessageHandler({
       bucket: store.bucket,

@@ -41,6 +41,10 @@ export function exitCodeOf({ code, retryable }: MillraceError): ExitCode {
     case 'MESSAGE_NOT_JSON':
     case 'MESSAGE_NOT_NOTIFICATION':
       return EXIT.data;
+    // Most often a bucket or a queue that does not exist.
+    case 'STORE_ERROR':
+    case 'QUEUE_ERROR':
+      return retryable ? EXIT.unavailable : EXIT.config;
     case 'INTERNAL':
       return EXIT.internal;
     default:

@@ -38,7 +38,7 @@ export async function serveRunpod(config: Config, env: Environment, log: Logger,
       signal: AbortSignal.any([signal, unfit.signal]),
     });
     if (unfit.signal.aborted) await runner;
-    log.info({ reason, answeredJobs }, 'the worker has ended');
+    log.debug({ reason, answeredJobs }, 'the worker has ended');
     return exitCode;
   } catch (thrown) {
     const error = asMillraceError(thrown);

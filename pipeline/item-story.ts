@@ -61,7 +61,7 @@ export async function tellItemStory(
   for (const { fingerprint, attempt } of runs) {
     const run = await readDocument(source, layout.stateKey('runs', job, name({ fingerprint, attempt })), Run, signal);
     if (run === undefined) continue;
-    const others = run.attempts.length === 1 ? '' : `, with ${run.attempts.length - 1} other items`;
+    const others = run.attempts.length === 1 ? '' : `, with ${run.attempts.length - 1} more of its stage`;
     const what = `RunPod took it: run ${run.run_id} of ${run.endpoint}${others}`;
     lines.push({ atMs: Date.parse(run.dispatched_at), fingerprint, attempt, what });
     const hasEnded = results.some((result) => result.fingerprint === fingerprint && result.attempt === attempt);

@@ -103,5 +103,8 @@ function portOf(url: URL): number {
 
 /** The error for a host that is not connected to. */
 export function refused(hostname: string, why: string): MillraceError {
-  return new MillraceError('SOURCE_REFUSED', `${hostname} is refused: ${why}`, { context: { host: hostname } });
+  return new MillraceError('SOURCE_REFUSED', `${hostname} is refused: ${why}`, {
+    context: { host: hostname },
+    fix: 'Where that host is meant, the operator names it in HTTP_ALLOW_HOSTS.',
+  });
 }

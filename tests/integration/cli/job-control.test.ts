@@ -158,7 +158,7 @@ describe('commands that act on a job', () => {
     expect(failed.code).toBe(0);
     expect(failed.stdout).toContain('segmentation/1 of told: failed, INPUT_INVALID: no sound');
     expect(failed.stdout).toMatch(/attempt 1 +claimed by \S+/);
-    expect(failed.stdout).toMatch(/attempt 1 +RunPod took it: run \S+ of default, with 2 other items/);
+    expect(failed.stdout).toMatch(/attempt 1 +RunPod took it: run \S+ of default, with 2 more of its stage/);
     expect(failed.stdout).toMatch(/attempt 1 +failed, says worker: INPUT_INVALID: no sound/);
     expect(failed.stdout).toContain('millrace retry told --stage segmentation --item 1');
 

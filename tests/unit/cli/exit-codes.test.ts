@@ -18,7 +18,7 @@ describe('exitCodeOf', () => {
     ['CONFIG_INVALID', 78],
     ['STORE_FORBIDDEN', 78],
     ['RUN_UNAUTHORIZED', 78],
-    ['STORE_ERROR', 1],
+    ['STORE_ERROR', 78],
   ] as const)('is sysexits.h for %s: %i', (code, exit) => {
     expect(exitCodeOf(new MillraceError(code, 'x'))).toBe(exit);
   });
