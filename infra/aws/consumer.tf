@@ -33,7 +33,7 @@ resource "aws_iam_policy" "consumer" {
       {
         Sid      = "DeadLetters"
         Effect   = "Allow"
-        Action   = "sqs:SendMessage"
+        Action   = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
         Resource = aws_sqs_queue.dead_letters.arn
       },
     ]

@@ -224,7 +224,7 @@ describe.skipIf(terraform === null)('infra/aws applied to moto', () => {
       const used = new Set(proxy.needs.map(({ action }) => action));
       expect([...used].toSorted()).toEqual([
         ...['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
-        ...['sqs:DeleteMessage', 'sqs:ReceiveMessage', 'sqs:SendMessage'],
+        ...['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:SendMessage'],
       ]);
     },
     TEST_TIMEOUT_MS,

@@ -66,7 +66,7 @@ const PATTERNS: readonly (readonly [string, RegExp])[] = [
   ['a bearer token', /\bBearer [\w.~+/-]{16,}=*/g],
 ];
 
-export const A_KEY = 'a key or token that was used';
+const A_KEY = 'a key or token that was used';
 
 const HEX_SIGNATURE = /^[0-9a-f]{64,}$/;
 const HEX_RUN = /[0-9a-f]{16,}/g;

@@ -5,7 +5,7 @@ import { createSqsConsumer } from '../../../consumers/sqs.ts';
 import { silentLogger } from '../../../log.ts';
 
 /** Enough for both pollers to hold more than they may before they ask again. */
-const BATCHES = 4;
+const BATCHES = 52;
 
 test('a consumer whose every hand has long work says so, and asks for nothing', async ({ onTestFinished }) => {
   let asked = 0;
@@ -32,7 +32,7 @@ test('a consumer whose every hand has long work says so, and asks for nothing', 
   expect(consumer.status().full).toBe(false);
   consumer.start();
   onTestFinished(() => consumer.stop());
-  await vi.waitFor(() => expect(consumer.status()).toMatchObject({ full: true, inFlight: 40 }));
+  await vi.waitFor(() => expect(consumer.status()).toMatchObject({ full: true, inFlight: 520 }));
   expect(asked).toBe(BATCHES);
   work.resolve({ kind: 'done' });
   await vi.waitFor(() => expect(consumer.status()).toMatchObject({ full: false, inFlight: 0 }));

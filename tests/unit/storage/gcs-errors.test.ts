@@ -6,8 +6,8 @@ const request = { scheme: 'gs', bucket: 'videos', method: 'objects.get', key: 'a
 const json = (status: number, reason: string, message = '') =>
   new GcsRefusal(status, JSON.stringify({ error: { code: status, message, errors: [{ message, reason }] } }));
 const xml = (status: number, code: string) =>
-  new GcsRefusal(status, `<Error><Code>${code}</Code><Details>secret</Details></Error>`);
-const withCode = (code: string) => Object.assign(new Error('Bearer ya29.secret'), { code });
+  new GcsRefusal(status, `<Error><Code>${code}</Code><Details>canary</Details></Error>`);
+const withCode = (code: string) => Object.assign(new Error('Bearer ya29.canary'), { code });
 
 describe('gcsError', () => {
   test.each([
@@ -25,7 +25,7 @@ describe('gcsError', () => {
   ])('$reason ($thrown.status) is $code', ({ thrown, code, reason }) => {
     const error = gcsError(thrown, request);
     expect(error).toMatchObject({ code, context: { bucket: 'videos', key: 'a/b', method: 'objects.get', reason } });
-    expect(`${error.stack} ${String(error.cause)}`).not.toMatch(/secret/);
+    expect(`${error.stack} ${String(error.cause)}`).not.toMatch(/canary/);
   });
 
   test('a missing bucket says what to do', () => {
@@ -42,15 +42,15 @@ describe('gcsError', () => {
 
 describe('credentialsError', () => {
   test.each([
-    { thrown: new Error('Could not load the default credentials. Bearer secret'), code: 'STORE_FORBIDDEN' },
+    { thrown: new Error('Could not load the default credentials. Bearer canary'), code: 'STORE_FORBIDDEN' },
     { thrown: withCode('ENOENT'), code: 'STORE_FORBIDDEN' },
-    { thrown: Object.assign(new Error('invalid_grant secret'), { status: 400 }), code: 'STORE_FORBIDDEN' },
-    { thrown: Object.assign(new Error('secret'), { status: 503 }), code: 'STORE_UNREACHABLE' },
+    { thrown: Object.assign(new Error('invalid_grant canary'), { status: 400 }), code: 'STORE_FORBIDDEN' },
+    { thrown: Object.assign(new Error('canary'), { status: 503 }), code: 'STORE_UNREACHABLE' },
     { thrown: withCode('ENOTFOUND'), code: 'STORE_UNREACHABLE' },
   ])('$thrown.code$thrown.status is $code', ({ thrown, code }) => {
     const error = credentialsError(thrown);
     expect(error).toMatchObject({ code, retryable: code === 'STORE_UNREACHABLE' });
-    expect(`${error.stack} ${String(error.cause)} ${error.fix}`).not.toMatch(/secret/);
+    expect(`${error.stack} ${String(error.cause)} ${error.fix}`).not.toMatch(/canary/);
   });
 });
 

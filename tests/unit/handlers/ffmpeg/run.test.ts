@@ -49,7 +49,7 @@ describe('runTool', () => {
     let pid = 0;
     const running = runTool({
       ...script(spawn),
-      args: ['-e', spawn, 'https://example.com/?secret'],
+      args: ['-e', spawn, 'https://example.com/?canary'],
       signal: controller.signal,
       onStdout: (chunk) => {
         pid = Number(chunk.toString());
@@ -58,7 +58,7 @@ describe('runTool', () => {
     });
     const error = await running.catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'CANCELLED' });
-    expect(String(error instanceof Error ? error.stack : error)).not.toContain('secret');
+    expect(String(error instanceof Error ? error.stack : error)).not.toContain('canary');
     await expect.poll(() => isAlive(pid)).toBe(false);
   });
 
