@@ -1,5 +1,6 @@
 /** Worker processes for the local endpoint: the very program that runs in the container, each in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../log.ts';
@@ -26,6 +27,7 @@ const LONGEST_RESTART_MS = 30_000;
 const HEALTHY_MS = 60_000;
 /** Then it is killed. */
 const STOP_GRACE_MS = 20_000;
+const ID_BYTES = 4;
 
 export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
   const { workers, log } = options;
@@ -33,8 +35,10 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
   const restarts = new Set<NodeJS.Timeout>();
   let isStopping = false;
 
-  function start(workerId: string, restartMs: number): void {
+  function start(number: number, restartMs: number): void {
     const startedAtMs = Date.now();
+    // A name of its own for each process: under its predecessor's it would be told to stop the very job that was put back for it.
+    const workerId = `local-${number}-${randomBytes(ID_BYTES).toString('hex')}`;
     const inherited = Object.fromEntries(
       PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     );
@@ -55,13 +59,13 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
       log.error({ workerId, code, signal, restartMs }, 'a worker ended; it is started again');
       const timer = setTimeout(() => {
         restarts.delete(timer);
-        start(workerId, nextMs);
+        start(number, nextMs);
       }, restartMs);
       restarts.add(timer);
     });
   }
 
-  for (let number = 1; number <= workers; number += 1) start(`local-${number}`, FIRST_RESTART_MS);
+  for (let number = 1; number <= workers; number += 1) start(number, FIRST_RESTART_MS);
 
   return {
     async stop() {

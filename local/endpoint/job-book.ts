@@ -141,6 +141,8 @@ export function createJobBook({ table, workers, now, pingIntervalMs, maxHandOuts
         const nowMs = now();
         const change = { hand_outs: job.hand_outs + 1, started_ms: nowMs, seen_ms: nowMs };
         table.update({ ...job, status: 'IN_PROGRESS', worker_id: workerId, ...change });
+        // Of a time when it was taken for lost with this job: now it is to run it.
+        workers.unstop(workerId, job.id);
         return { id: job.id, input: JSON.parse(table.inputJson(job.id)) };
       });
     },

@@ -16,6 +16,8 @@ export interface WorkerBook {
   called(workerId: string, endpoint: string, facts?: Partial<WorkerRecord>): void;
   /** Puts a job on a worker's stop list. */
   stop(workerId: string, jobId: string): void;
+  /** Takes a job off a worker's stop list again. */
+  unstop(workerId: string, jobId: string): void;
   /** Empties a worker's stop list. What gets lost on the way is put there again by its next ping. */
   takeStops(workerId: string): string[];
 }
@@ -51,6 +53,9 @@ export function createWorkerBook(now: () => number, onStop: (workerId: string) =
       if (list.size >= MAX_STOPS || !records.has(workerId)) return;
       stops.set(workerId, list.add(jobId));
       onStop(workerId);
+    },
+    unstop(workerId, jobId) {
+      stops.get(workerId)?.delete(jobId);
     },
     takeStops(workerId) {
       const list = [...(stops.get(workerId) ?? [])];

@@ -80,6 +80,14 @@ describe('handing out', () => {
 });
 
 describe('a lost worker', () => {
+  it('that comes back and takes its job again is not told to stop it', () => {
+    const id = submit();
+    book.take('ep', 'w1', 1);
+    pass(3 * PING_MS);
+    expect(book.take('ep', 'w1', 1)).toMatchObject([{ id }]);
+    expect(workers.takeStops('w1')).toEqual([]);
+  });
+
   it('has its job put back after three missed pings, and not while it pings', () => {
     const id = submit();
     book.take('ep', 'w1', 1);
