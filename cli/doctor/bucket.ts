@@ -37,24 +37,8 @@ export const bucket: Check = {
 };
 
 function refused({ scheme, bucket: name }: ObjectStore, step: string, thrown: unknown) {
-  const { code, message, fix, context } = asMillraceError(thrown);
-  const found = `${scheme}://${name}: the ${step} failed: ${message} (${code})`;
-  if (fix !== undefined) return wrong(found, fix);
-  if (context.status === 404 || /NoSuchBucket/.test(message)) {
-    return wrong(
-      found,
-      'Make the bucket (infra/ has it as Terraform for each cloud), or correct VIDEOS_BUCKET and S3_ENDPOINT_URL.',
-    );
-  }
-  if (code === 'STORE_FORBIDDEN') {
-    const keys =
-      scheme === 'gs' ? 'the account roles/storage.objectUser on it' : 'the keys list, read, write and delete on its two folders';
-    return wrong(found, `Check that the keys are this bucket's, and give ${keys}.`);
-  }
-  return wrong(
-    found,
-    scheme === 'gs' ? 'Check VIDEOS_BUCKET and the network.' : 'Check S3_ENDPOINT_URL, S3_ADDRESSING_STYLE and the network.',
-  );
+  const { code, message, fix } = asMillraceError(thrown);
+  return wrong(`${scheme}://${name}: the ${step} failed: ${message} (${code})`, fix ?? bucket.fix);
 }
 
 export const conditionalCreation: Check = {
