@@ -8,6 +8,7 @@ import { type PlannedJob, planJob } from '../../pipeline/job-plan.ts';
 import { jobState } from '../../pipeline/job-state.ts';
 import type { PlannedItem } from '../../pipeline/plan-types.ts';
 import { reasonOf } from '../../pipeline/stuck-endpoints.ts';
+import type { RunpodDispatcher } from '../../runpod/endpoint.ts';
 import { createPlanner, createRunpod } from '../deployment.ts';
 import { jobArgument } from '../job-argument.ts';
 import { openSession } from '../session.ts';
@@ -83,14 +84,22 @@ async function askRunPod(config: Config, log: Logger, { openRuns }: ItemStory): 
   for (const { runId, endpoint } of openRuns) {
     try {
       const status = await runpod.status(endpoint, runId);
-      // RunPod itself only says that a run is queued; why it is still there its workers' counts say.
-      const why = status.kind === 'queued' ? `; ${reasonOf(await runpod.health(endpoint))}` : '';
+      const why = status.kind === 'queued' ? await whyQueued(runpod, endpoint) : '';
       asked.push({ runId, says: status.kind === 'failed' ? `failed: ${status.error}` : `${status.kind}${why}` });
     } catch (thrown) {
       asked.push({ runId, says: `could not be asked: ${asMillraceError(thrown).message}` });
     }
   }
   return asked;
+}
+
+/** RunPod itself only says that a run is queued; why it still is, its workers' counts say. */
+async function whyQueued(runpod: RunpodDispatcher, endpoint: string): Promise<string> {
+  try {
+    return `; ${reasonOf(await runpod.health(endpoint))}`;
+  } catch {
+    return '';
+  }
 }
 
 interface Around {
