@@ -13,8 +13,7 @@ export const clock: Check = {
   needs: [],
   fix: 'Set the clock: timedatectl set-ntp true',
   async run({ config, store, now }, signal) {
-    const url =
-      store.scheme === 'gs' && config.HMAC_KEY === undefined ? (config.MILLRACE_GCS_ENDPOINT ?? GOOGLE) : config.S3_ENDPOINT_URL;
+    const url = store.scheme === 'gs' ? (config.MILLRACE_GCS_ENDPOINT ?? GOOGLE) : config.S3_ENDPOINT_URL;
     const asked = await dateOf(url, now, signal);
     if (asked === undefined) return [skipped(`${new URL(url).host} did not say what time it is`)];
     const skewMs = asked.theirsMs - asked.oursMs;

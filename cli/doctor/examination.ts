@@ -1,10 +1,13 @@
 /** What the checks look at: the settings, and the parts that a consumer would make from them. */
+import { randomBytes } from 'node:crypto';
 import { type Config, readConfig } from '../../config.ts';
 import type { Logger } from '../../log.ts';
 import { createLayout, type Layout } from '../../pipeline/layout.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { bucketAddress, createProcessId, createStores } from '../deployment.ts';
+import { bucketAddress, createStores } from '../deployment.ts';
 import { type QueueAddress, queueAddress } from '../queue-address.ts';
+
+const RANDOM_BYTES = 8;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -35,7 +38,7 @@ export function examine(
     ...{ config, env, place, log, now },
     layout: createLayout({ pipelinesPrefix: config.MILLRACE_PIPELINES_PREFIX, statePrefix: config.MILLRACE_STATE_PREFIX }),
     store: createStores(config)(scheme, bucket),
-    random: createProcessId,
+    random: () => randomBytes(RANDOM_BYTES).toString('hex'),
   };
 }
 

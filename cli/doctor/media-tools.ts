@@ -1,10 +1,10 @@
 /** Whether this machine can work as a worker: ffmpeg with all that the tasks use, the GPU, room on the disk. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { mkdir, mkdtemp, rmdir, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { asMillraceError } from '../../errors.ts';
-import { detectCapabilities } from '../../handlers/ffmpeg/capabilities.ts';
+import { type Capabilities, detectCapabilities } from '../../handlers/ffmpeg/capabilities.ts';
 import { locate, type Tools } from '../../handlers/ffmpeg/locate.ts';
 import { runTool } from '../../handlers/ffmpeg/run.ts';
 import type { Check } from './check.ts';
@@ -60,20 +60,28 @@ export const gpu: Check = {
   fix: 'Run nvidia-smi on this machine.',
   async run({ config, place }, signal) {
     if (place === 'deployment') return [skipped('workers run elsewhere', "On a worker's machine: millrace doctor --worker")];
-    const { h264Nvenc, nvdec, scaleCuda } = await detectCapabilities(await find(config), signal);
-    if (h264Nvenc.available) {
-      const others = [nvdec.available ? 'NVDEC' : '', scaleCuda.available ? 'scale_cuda' : ''].filter((name) => name !== '');
-      return [ok(`NVENC has encoded H.264 here${others.length === 0 ? '' : `; ${others.join(' and ')} work too`}`)];
-    }
-    const fix = gpuFix(h264Nvenc.reason);
-    if (config.MILLRACE_REQUIRE_GPU)
-      return [wrong(`MILLRACE_REQUIRE_GPU is set, but NVENC does not work here: ${h264Nvenc.reason}`, fix)];
-    // A machine with a GPU that quietly works on its CPU costs money until somebody looks.
-    if (existsSync('/dev/nvidiactl'))
-      return [wrong(`there is a GPU, but videos are encoded on the CPU: ${h264Nvenc.reason}`, fix)];
-    return [ok(`no GPU: videos are encoded on the CPU with libx264 (${h264Nvenc.reason})`)];
+    const capabilities = await detectCapabilities(await find(config), signal);
+    return [judgeGpu(capabilities, { isRequired: config.MILLRACE_REQUIRE_GPU, isThere: existsSync(NVIDIA_DEVICE) })];
   },
 };
+
+/** There wherever the NVIDIA driver has given this machine or container a GPU. */
+const NVIDIA_DEVICE = '/dev/nvidiactl';
+
+/** A machine with a GPU that quietly works on its CPU costs money until somebody looks. */
+export function judgeGpu(
+  { h264Nvenc, nvdec, scaleCuda }: Pick<Capabilities, 'h264Nvenc' | 'nvdec' | 'scaleCuda'>,
+  { isRequired, isThere }: { readonly isRequired: boolean; readonly isThere: boolean },
+): Finding {
+  if (h264Nvenc.available) {
+    const others = [nvdec.available ? 'NVDEC' : '', scaleCuda.available ? 'scale_cuda' : ''].filter((name) => name !== '');
+    return ok(`NVENC works here${others.length === 0 ? '' : `; so do ${others.join(' and ')}`}`);
+  }
+  const { reason } = h264Nvenc;
+  if (isRequired) return wrong(`MILLRACE_REQUIRE_GPU is set, but NVENC does not work here: ${reason}`, gpuFix(reason));
+  if (isThere) return wrong(`there is a GPU, but videos are encoded on the CPU: ${reason}`, gpuFix(reason));
+  return ok(`no GPU: videos are encoded on the CPU with libx264 (${reason})`);
+}
 
 function gpuFix(reason: string): string {
   if (/NVIDIA_DRIVER_CAPABILITIES/.test(reason))
@@ -94,7 +102,9 @@ export const workFolder: Check = {
     await mkdir(folder, { recursive: true });
     const probe = await mkdtemp(join(folder, 'doctor-'));
     const { bavail, bsize } = await statfs(probe);
-    await rm(existed ? probe : folder, { recursive: true, force: true });
+    await rmdir(probe);
+    // Not by force: a worker may have begun to use it.
+    if (!existed) await rmdir(folder).catch(() => undefined);
     return [judgeRoom(folder, bavail * bsize, config)];
   },
 };

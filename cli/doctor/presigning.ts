@@ -13,6 +13,7 @@ import { type Finding, ok, skipped, wrong } from './finding.ts';
 /** The longest session that AWS gives (GetSessionToken); a role's is at most twelve hours. */
 const LONGEST_SESSION_SECONDS = 36 * 3600;
 const ROUND_TRIP_SECONDS = 300;
+const MAX_BODY_BYTES = 64 * 1024;
 const ONCE = { attempts: 1, firstDelayMs: 0, maxDelayMs: 0 };
 /** Inside their own clouds these names may lead to a private door; outside they are public. */
 const PUBLIC_STORES = /\.(amazonaws\.com(\.cn)?|r2\.cloudflarestorage\.com|googleapis\.com)$/;
@@ -65,7 +66,10 @@ export const presignedRoundTrip: Check = {
       const outside = await unreachableFromOutside(examination, put.url);
       if (outside !== undefined) return [outside];
       // As a worker does it, but for the rule that addresses must be public: this machine may well lie beside its bucket.
-      const guarded = createGuardedFetch({ allowHosts: [...config.HTTP_ALLOW_HOSTS, new URL(put.url).host] });
+      const guarded = createGuardedFetch({
+        allowHosts: [...config.HTTP_ALLOW_HOSTS, new URL(put.url).host],
+        maxBodyBytes: MAX_BODY_BYTES,
+      });
       try {
         const upload = { sizeBytes: body.length, contentType: 'text/plain', open: () => Readable.from([body]) };
         await putPresigned(put.url, put.headers, upload, { fetch: guarded, signal, retry: ONCE });

@@ -14,7 +14,7 @@ const API = 'https://api.runpod.io';
 const TIMEOUT_MS = 60_000;
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /** `registry/path:tag`: machines keep images that they have, so a tag must never come to mean another image. */
-const IMAGE = /^[^\s:@]+(:\d+)?(\/[^\s:@]+)+(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$/;
+const IMAGE = /^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)+(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$/;
 
 const OPTIONS = {
   image: { type: 'string' },

@@ -94,7 +94,8 @@ describe('the script that makes the endpoint', () => {
 
   test.each([
     [[], /--image is needed/],
-    [['--image', 'REGISTRY/millrace-worker'], /expected registry\/path:tag/],
+    [['--image', 'ghcr.io/you/worker'], /expected registry\/path:tag/],
+    [['--image', 'REGISTRY/millrace-worker:TAG'], /expected registry\/path:tag/],
     [['--image', 'ghcr.io/you/worker:latest'], /expected a tag of its own, found latest/],
     [['--image', IMAGE, '--endpoint', '../ep'], /expected the id of an endpoint/],
     [['--image', IMAGE, '--endpoint', 'ep1', '--name', 'x'], /--endpoint goes with --image alone/],
