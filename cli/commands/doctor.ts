@@ -8,7 +8,7 @@ import { type Examination, examine, type Place } from '../doctor/examination.ts'
 import { skipped, wrong } from '../doctor/finding.ts';
 import { EXIT } from '../exit-codes.ts';
 import { chooseEnvironment, isSet } from '../local-environment.ts';
-import { dataDir } from '../session.ts';
+import { dataDir, stopSignal } from '../session.ts';
 import { createTerminal, type Terminal } from '../terminal.ts';
 
 export function addDoctor(program: Command): void {
@@ -36,17 +36,25 @@ Examples:
       const isWorker = worker === true || isRunpodWorker(env);
       const place: Place = isWorker ? 'worker' : local === undefined ? 'deployment' : 'dev';
       if (local !== undefined && !isWorker) terminal.note(`using the running millrace dev (${local})`);
-      const findings = await findingsOf(env, place);
+      const stop = stopSignal();
+      const findings = await findingsOf(env, place, stop);
+      if (stop.aborted) {
+        process.exitCode = EXIT_STOPPED;
+        return;
+      }
       const isRight = findings.every(({ outcome }) => outcome !== 'wrong');
-      if (json) terminal.print(JSON.stringify({ ok: isRight, checks: findings.map(inOrder) }, null, 2));
+      if (json) terminal.print(JSON.stringify({ ok: isRight, checks: findings.map(shown) }, null, 2));
       else print(findings, terminal);
       process.exitCode = isRight ? EXIT.ok : EXIT.failed;
     });
 }
 
+/** What shells know an interrupted command by. */
+const EXIT_STOPPED = 130;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
-async function findingsOf(env: Environment, place: Place): Promise<readonly NamedFinding[]> {
+async function findingsOf(env: Environment, place: Place, stop: AbortSignal): Promise<readonly NamedFinding[]> {
   const checks = checksOf(place);
   let examination: Examination;
   try {
@@ -62,7 +70,7 @@ async function findingsOf(env: Environment, place: Place): Promise<readonly Name
       ...others.map(({ name }) => ({ ...skipped('nothing can be said of it before the environment is right'), check: name })),
     ];
   }
-  return runChecks(checks, examination);
+  return runChecks(checks, examination, { stop });
 }
 
 function nothingConfigured(): MillraceError {
@@ -71,7 +79,7 @@ function nothingConfigured(): MillraceError {
   });
 }
 
-function inOrder(finding: NamedFinding): object {
+function shown(finding: NamedFinding): object {
   const { check, outcome, found } = finding;
   return { check, outcome, found, ...('fix' in finding ? { fix: finding.fix } : {}) };
 }

@@ -87,7 +87,8 @@ const FREE_PLAN_SECONDS = 86_400;
 
 function lasts(dead: QueueSettings, queue: QueueSettings): boolean {
   if (dead.retentionSeconds === undefined || queue.retentionSeconds === undefined) return true;
-  return dead.retentionSeconds > queue.retentionSeconds || dead.retentionSeconds === FREE_PLAN_SECONDS;
+  const isFree = [dead, queue].every(({ retentionSeconds }) => retentionSeconds === FREE_PLAN_SECONDS);
+  return isFree || dead.retentionSeconds > queue.retentionSeconds;
 }
 
 async function read(config: Examination['config'], url: string, signal: AbortSignal): Promise<QueueSettings> {

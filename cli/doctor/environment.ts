@@ -13,8 +13,6 @@ const TABLE = 'The README has a table of all variables.';
 
 /** What `millrace consume` does not start without. */
 const OF_A_CONSUMER = ['MILLRACE_QUEUE_URL', 'RUNPOD_ENDPOINT', 'RUNPOD_API_KEY'] as const;
-/** What every deployment says, because the defaults name a bucket that is nobody's. */
-const OF_A_DEPLOYMENT = ['VIDEOS_BUCKET'] as const;
 
 export const environment: Check = {
   name: 'environment',
@@ -23,7 +21,7 @@ export const environment: Check = {
   async run(examination) {
     const wrongs = [...misspelt(examination.env)];
     if (examination.place !== 'worker') {
-      const missing = [...OF_A_DEPLOYMENT, ...OF_A_CONSUMER].filter((name) => !isSet(examination.env[name]));
+      const missing = OF_A_CONSUMER.filter((name) => !isSet(examination.env[name]));
       for (const name of missing) wrongs.push(wrong(`${name} is not set`, `Set it: ${VARIABLES[name].about} ${TABLE}`));
       wrongs.push(...contradictions(examination));
     }

@@ -60,8 +60,22 @@ test('a check that does not answer is told to stop, and is itself a finding', as
     signal.addEventListener('abort', () => told.resolve());
     return new Promise(() => {});
   });
-  expect(await runChecks([silent], examination, 20)).toEqual([
+  expect(await runChecks([silent], examination, { timeLimitMs: 20 })).toEqual([
     { check: 'silent', outcome: 'wrong', found: 'no answer within 0.02 s', fix: 'mend silent' },
   ]);
   await told.promise;
+});
+
+test('all are stopped at once, and each may put away what it has written', async () => {
+  const stop = new AbortController();
+  const putAway = Promise.withResolvers<void>();
+  const writing = check('writing', [], async (signal) => {
+    stop.abort();
+    signal.throwIfAborted();
+    putAway.reject(new Error('it went on'));
+    return [];
+  });
+  const tidy: Check = { ...writing, run: (...args) => writing.run(...args).finally(putAway.resolve) };
+  expect(await runChecks([tidy], examination, { stop: stop.signal })).toMatchObject([{ check: 'writing', outcome: 'wrong' }]);
+  await putAway.promise;
 });
