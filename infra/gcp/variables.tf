@@ -65,7 +65,7 @@ variable "abort_multipart_after_days" {
 }
 
 variable "oldest_message_alarm_seconds" {
-  description = "How old the oldest message may be before the alarm goes off. One retry waits up to 600 seconds."
+  description = "How old the oldest message may be before the alarm goes off. One retry waits up to 900 seconds."
   type        = number
   default     = 1800
 }
