@@ -1,6 +1,7 @@
 /** The queue of a local stack: a stand-in or an emulator of one of the three, and the bucket's notifications in that cloud's own words. */
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { QueueNotification } from '../local/bucket/notifications.ts';
 import type { Logger } from '../log.ts';
 
 export const QUEUE_KINDS = ['sqs', 'cloudflare', 'pubsub'] as const;
@@ -15,6 +16,8 @@ export interface LocalQueueOptions {
   readonly region: string;
   /** For Cloudflare's API. */
   readonly apiToken: string;
+  /** The local bucket's: Cloudflare's API shows them too. */
+  readonly notificationsOf: (bucket: string) => readonly QueueNotification[];
   readonly log: Logger;
 }
 
@@ -27,6 +30,8 @@ export interface LocalQueue {
     readonly endpoint: string;
   };
   readonly port: number;
+  /** What Google calls the queue's side of the bucket: the notification's topic. */
+  readonly topic?: string;
   /** What a consumer needs beside the two URLs. */
   readonly environment: Readonly<Record<string, string>>;
   /** Resolves once the queue has what this S3 notification says, in its own cloud's words. */
@@ -89,7 +94,8 @@ async function startSqs({ dataDir, port, accessKeyId, secretAccessKey, region, l
   }
 }
 
-async function startCloudflare({ dataDir, port, apiToken, log }: LocalQueueOptions): Promise<LocalQueue> {
+async function startCloudflare(options: LocalQueueOptions): Promise<LocalQueue> {
+  const { dataDir, port, apiToken, notificationsOf, log } = options;
   const [{ startCloudflareQueue }, { r2Messages }] = await Promise.all([
     import('../local/cloudflare-queue/cloudflare-queue.ts'),
     import('../local/cloudflare-queue/r2-message.ts'),
@@ -99,7 +105,14 @@ async function startCloudflare({ dataDir, port, apiToken, log }: LocalQueueOptio
     port,
     accountId: ACCOUNT,
     token: apiToken,
-    queues: [{ name: QUEUE, maxRetries: MAX_RECEIVE_COUNT - 1, deadLetterQueue: DEAD_LETTER_QUEUE }, { name: DEAD_LETTER_QUEUE }],
+    queues: [
+      {
+        ...{ name: QUEUE, maxRetries: MAX_RECEIVE_COUNT - 1, deadLetterQueue: DEAD_LETTER_QUEUE },
+        retentionSeconds: QUEUE_RETENTION_SECONDS,
+      },
+      { name: DEAD_LETTER_QUEUE, retentionSeconds: DEAD_LETTER_RETENTION_SECONDS },
+    ],
+    notificationsOf,
     log,
   });
   return {
@@ -145,6 +158,7 @@ async function startPubsub({ port: wanted, log }: LocalQueueOptions): Promise<Lo
         endpoint: emulator.host,
       },
       port,
+      topic: topics.topic,
       environment: { PUBSUB_EMULATOR_HOST: emulator.host },
       async deliver(notification) {
         for (const message of gcsMessages(notification)) await publish(client, topics.topic, message);

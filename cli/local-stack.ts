@@ -80,6 +80,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       port: ports.queue,
       ...signing,
       apiToken: keys.apiKey,
+      notificationsOf: (name) => bucket.notifications(name),
       log,
     });
     stops.push(() => queue.close());
@@ -91,6 +92,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       ...signing,
       buckets: [LOCAL_BUCKET],
       serviceAccountFile,
+      ...topicOf(queue),
       deliver: (_, notification) => queue.deliver(notification),
       log,
     });
@@ -163,6 +165,11 @@ function readKeys(dataDir: string): Keys {
 const portOf = (origin: string): number => Number(new URL(origin).port);
 
 const random = (bytes: number): string => randomBytes(bytes).toString('hex');
+
+/** Every notification of the local bucket goes to the one queue. */
+function topicOf({ topic }: LocalQueue) {
+  return topic === undefined ? {} : { topicOf: () => topic };
+}
 
 interface Signing {
   readonly accessKeyId: string;

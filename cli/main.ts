@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   validate: async () => (await import('./commands/validate.ts')).addValidate,
   webhooks: async () => (await import('./commands/webhooks.ts')).addWebhooks,
   'dead-letters': async () => (await import('./commands/dead-letters.ts')).addDeadLetters,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   decode: async () => (await import('./commands/decode.ts')).addDecode,
   consume: async () => (await import('./commands/consume.ts')).addConsume,
   worker: async () => (await import('./commands/worker.ts')).addWorker,

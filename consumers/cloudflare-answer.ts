@@ -26,6 +26,10 @@ export interface QueueSettings {
   readonly name: string | undefined;
   /** True where its delivery has been paused. */
   readonly paused: boolean;
+  /** How long it keeps a message that nobody takes. Undefined where the answer does not say. */
+  readonly retentionSeconds: number | undefined;
+  /** Whether it has an HTTP pull consumer. */
+  readonly pullable: boolean;
   /** Of its HTTP pull consumer: a message is pulled once more than this. Undefined where the answer does not say. */
   readonly maxRetries: number | undefined;
   /** The name of the queue that gets what has been retried too often; without one it is deleted. */
@@ -147,7 +151,10 @@ function leaseIds(value: unknown, depth: number): string[] {
 const Queue = z.object({
   queue_name: z.string().optional().catch(undefined),
   settings: z
-    .object({ delivery_paused: z.boolean().optional().catch(undefined) })
+    .object({
+      delivery_paused: z.boolean().optional().catch(undefined),
+      message_retention_period: z.number().optional().catch(undefined),
+    })
     .nullish()
     .catch(undefined),
 });
@@ -171,6 +178,8 @@ export function readSettings(queue: unknown, consumers: unknown): QueueSettings 
   return {
     name,
     paused: settings?.delivery_paused ?? false,
+    retentionSeconds: settings?.message_retention_period,
+    pullable: pull !== undefined,
     maxRetries: pull?.settings?.max_retries,
     deadLetterQueue: deadLetterQueue === '' ? undefined : deadLetterQueue,
   };

@@ -7,6 +7,8 @@ export interface CloudflareCall {
   readonly token: string;
   /** POST with a body, GET without. */
   readonly body: object | undefined;
+  /** Beside those that every request has. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly fetch?: typeof fetch | undefined;
@@ -35,7 +37,12 @@ async function exchange(call: CloudflareCall): Promise<{ response: Response; tex
   try {
     const response = await (call.fetch ?? fetch)(call.url, {
       method: call.body === undefined ? 'GET' : 'POST',
-      headers: { authorization: `Bearer ${call.token}`, 'content-type': 'application/json', accept: 'application/json' },
+      headers: {
+        ...call.headers,
+        authorization: `Bearer ${call.token}`,
+        'content-type': 'application/json',
+        accept: 'application/json',
+      },
       // A redirect followed by itself would carry the token elsewhere.
       redirect: 'manual',
       signal,

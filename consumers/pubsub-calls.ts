@@ -10,6 +10,12 @@ export interface SubscriptionFacts {
   readonly deadLetterTopic: string | undefined;
   /** Undefined without a dead-letter policy: deliveries are not counted then. */
   readonly maxDeliveryAttempts: number | undefined;
+  /** How long a message that nobody takes is kept. */
+  readonly retentionSeconds: number;
+  /** Whether the service holds back itself what was not acknowledged. */
+  readonly retryDelay: boolean;
+  /** Whether the service deletes it once nobody has used it for a while. */
+  readonly expires: boolean;
 }
 
 const CALL_TIMEOUT_MS = 10_000;
@@ -25,6 +31,9 @@ export async function readSubscription({ subscriber }: PubsubClient, subscriptio
     topic: found.topic ?? '',
     deadLetterTopic: found.deadLetterPolicy?.deadLetterTopic || undefined,
     maxDeliveryAttempts: found.deadLetterPolicy?.maxDeliveryAttempts || undefined,
+    retentionSeconds: Number(found.messageRetentionDuration?.seconds ?? 0),
+    retryDelay: found.retryPolicy?.minimumBackoff != null,
+    expires: found.expirationPolicy?.ttl != null,
   };
 }
 

@@ -5,6 +5,7 @@ import { parseDocument } from '../manifests/parse.ts';
 import { Result } from '../manifests/result.ts';
 import { Claim, Retry, Run } from '../manifests/state.ts';
 import { MARK } from './facts.ts';
+import { originsOf } from './item-origins.ts';
 import type { PlannedJob } from './job-plan.ts';
 import type { AttemptName } from './layout.ts';
 import type { PlannedItem } from './plan-types.ts';
@@ -39,7 +40,7 @@ export interface ItemStory {
 /** Undefined where the plan has no such item. */
 export async function tellItemStory(
   source: ListingSource,
-  { plan, snapshot }: PlannedJob,
+  { plan, graph, snapshot }: PlannedJob,
   stage: string,
   itemName: string,
   signal?: AbortSignal,
@@ -49,7 +50,9 @@ export async function tellItemStory(
   if (item === undefined) return undefined;
   const { layout, store } = source;
   const { claims, runs, results, retries } = historyOf(snapshot, stage, itemName);
-  const lines: StoryLine[] = [];
+  const lines: StoryLine[] = originsOf(graph, snapshot, stage, itemName).map(({ atMs, what }) => {
+    return { atMs, attempt: 0, fingerprint: '', what };
+  });
   const openRuns: OpenRun[] = [];
   const name = (seen: { fingerprint: string; attempt: number }): AttemptName => ({ stage, item: itemName, ...seen });
 
@@ -97,7 +100,8 @@ function ending(status: string, result: Result | undefined): string {
       ? `worker${result.worker_id === undefined ? '' : ` ${result.worker_id}`}`
       : 'a consumer on its behalf';
   const took = result.worker_sec === undefined ? '' : ` after ${result.worker_sec.toFixed(1)} s`;
-  const error = result.error === undefined ? '' : `: ${result.error.code}: ${result.error.message}`;
+  const fix = result.error?.fix === undefined ? '' : ` (${result.error.fix})`;
+  const error = result.error === undefined ? '' : `: ${result.error.code}: ${result.error.message}${fix}`;
   return `${status}${took}, says ${by}${error}`;
 }
 

@@ -44,7 +44,8 @@ export class StuckEndpoints {
   }
 }
 
-function reasonOf({ workers }: EndpointHealth): string {
+/** What the counts of its workers mean for a run that waits. */
+export function reasonOf({ workers }: Pick<EndpointHealth, 'workers'>): string {
   if (workers.unhealthy > 0) return 'workers are unhealthy; look at their logs for what they say at start';
   if (workers.throttled > 0) return 'workers are throttled: RunPod has no GPU of the chosen kinds to give';
   if (workers.running > 0) return 'all workers are busy; let the endpoint have more of them';

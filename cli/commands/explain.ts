@@ -2,10 +2,13 @@ import type { Command } from 'commander';
 import type { Config } from '../../config.ts';
 import { asMillraceError, MillraceError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { tellCircumstances, whyNoItem } from '../../pipeline/item-circumstances.ts';
 import { type ItemStory, type StoryLine, tellItemStory } from '../../pipeline/item-story.ts';
 import { type PlannedJob, planJob } from '../../pipeline/job-plan.ts';
 import { jobState } from '../../pipeline/job-state.ts';
 import type { PlannedItem } from '../../pipeline/plan-types.ts';
+import { reasonOf } from '../../pipeline/stuck-endpoints.ts';
+import type { RunpodDispatcher } from '../../runpod/endpoint.ts';
 import { createPlanner, createRunpod } from '../deployment.ts';
 import { jobArgument } from '../job-argument.ts';
 import { openSession } from '../session.ts';
@@ -37,8 +40,10 @@ Examples:
       const story = await tellItemStory(planner, planned, stage, item);
       if (story === undefined) throw unknownItem(planned, stage, item);
       const runs = await askRunPod(config, log, story);
-      if (json) terminal.print(JSON.stringify({ job, ...story, runs, advice: adviceFor(story.item, job) }, null, 2));
-      else printStory(job, story, runs, terminal);
+      const circumstances = await tellCircumstances(planner, planned, story.item, Date.now());
+      if (json)
+        terminal.print(JSON.stringify({ job, ...story, runs, circumstances, advice: adviceFor(story.item, job) }, null, 2));
+      else printStory(job, story, { runs, circumstances }, terminal);
     });
 }
 
@@ -51,7 +56,8 @@ function parseItem(text: string): { readonly stage: string; readonly item: strin
 }
 
 /** Says why the plan has no such item: the stage is off, waits, is blocked, or has fewer. */
-function unknownItem({ plan }: PlannedJob, stageName: string, item: string): MillraceError {
+function unknownItem(planned: PlannedJob, stageName: string, item: string): MillraceError {
+  const { plan } = planned;
   const stage = plan.stages.find(({ name }) => name === stageName);
   if (stage === undefined) {
     const known = plan.stages.map(({ name }) => name).join(', ');
@@ -59,12 +65,8 @@ function unknownItem({ plan }: PlannedJob, stageName: string, item: string): Mil
       fix: `Its stages are ${known}.`,
     });
   }
-  const why =
-    stage.items.length === 0
-      ? `${stageName} is ${stage.phase}: ${stage.why}`
-      : `the items of ${stageName} are 0 to ${stage.items.length - 1}`;
-  const message = `${plan.job} has no ${stageName}/${item}: ${why}`;
-  return new MillraceError('USAGE', message);
+  const { why, fix } = whyNoItem(planned, stage, item);
+  return new MillraceError('USAGE', `${plan.job} has no ${stageName}/${item}: ${why}`, fix === undefined ? {} : { fix });
 }
 
 interface AskedRun {
@@ -82,7 +84,8 @@ async function askRunPod(config: Config, log: Logger, { openRuns }: ItemStory): 
   for (const { runId, endpoint } of openRuns) {
     try {
       const status = await runpod.status(endpoint, runId);
-      asked.push({ runId, says: status.kind === 'failed' ? `failed: ${status.error}` : status.kind });
+      const why = status.kind === 'queued' ? await whyQueued(runpod, endpoint) : '';
+      asked.push({ runId, says: status.kind === 'failed' ? `failed: ${status.error}` : `${status.kind}${why}` });
     } catch (thrown) {
       asked.push({ runId, says: `could not be asked: ${asMillraceError(thrown).message}` });
     }
@@ -90,7 +93,22 @@ async function askRunPod(config: Config, log: Logger, { openRuns }: ItemStory): 
   return asked;
 }
 
-function printStory(job: string, { item, lines, mark }: ItemStory, runs: readonly AskedRun[], { print, style }: Terminal): void {
+/** RunPod itself only says that a run is queued; why it still is, its workers' counts say. */
+async function whyQueued(runpod: RunpodDispatcher, endpoint: string): Promise<string> {
+  try {
+    return `; ${reasonOf(await runpod.health(endpoint))}`;
+  } catch {
+    return '';
+  }
+}
+
+interface Around {
+  readonly runs: readonly AskedRun[];
+  readonly circumstances: readonly string[];
+}
+
+function printStory(job: string, { item, lines, mark }: ItemStory, around: Around, { print, style }: Terminal): void {
+  const { runs, circumstances } = around;
   print(`${style('bold', `${item.stage}/${item.item}`)} of ${job}: ${item.phase}${item.why === '' ? '' : `, ${item.why}`}`);
   print('');
   const facts = [
@@ -103,6 +121,7 @@ function printStory(job: string, { item, lines, mark }: ItemStory, runs: readonl
   if (lines.length === 0) print('  Nothing has happened to it yet.');
   for (const line of formatTable(lines.map((each) => storyRow(each, item)))) print(`  ${line}`);
   print('');
+  for (const line of circumstances) print(line);
   print(adviceFor(item, job));
 }
 

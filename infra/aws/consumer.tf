@@ -15,6 +15,13 @@ resource "aws_iam_policy" "consumer" {
         Resource = aws_s3_bucket.videos.arn
       },
       {
+        # For `millrace doctor` alone, which looks whether the bucket tells the queue.
+        Sid      = "LookAtNotification"
+        Effect   = "Allow"
+        Action   = "s3:GetBucketNotification"
+        Resource = aws_s3_bucket.videos.arn
+      },
+      {
         Sid    = "Objects"
         Effect = "Allow"
         # Aborting is for large uploads of `millrace submit` that were interrupted.

@@ -12,6 +12,13 @@ resource "google_storage_bucket_iam_member" "consumer" {
   member = google_service_account.consumer.member
 }
 
+# For `millrace doctor` alone, which looks whether the bucket tells the topic: storage.buckets.get.
+resource "google_storage_bucket_iam_member" "consumer_looks_at_notifications" {
+  bucket = google_storage_bucket.videos.name
+  role   = "roles/storage.legacyBucketReader"
+  member = google_service_account.consumer.member
+}
+
 locals {
   # The dead letters' too: for `millrace dead-letters`.
   subscriptions = {

@@ -64,6 +64,18 @@ variable "abort_multipart_after_days" {
   }
 }
 
+variable "oldest_message_alarm_seconds" {
+  description = "How old the oldest message may be before the alarm goes off. One retry waits up to 900 seconds."
+  type        = number
+  default     = 1800
+}
+
+variable "alarm_channels" {
+  description = "Notification channels that the alarms tell (projects/<project>/notificationChannels/<id>). Without any, alarms are only seen in Cloud Monitoring."
+  type        = list(string)
+  default     = []
+}
+
 variable "labels" {
   description = "Labels for the bucket, the topics and the subscriptions."
   type        = map(string)

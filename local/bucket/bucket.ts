@@ -15,6 +15,7 @@ import { BucketDatabase } from './database.ts';
 import { ObjectFiles } from './files.ts';
 import { GoogleApi, isGoogleRequest } from './google/google-api.ts';
 import { STATE_FOLDER } from './key-path.ts';
+import type { QueueNotification } from './notifications.ts';
 import { Objects } from './objects.ts';
 import type { BucketState } from './operation.ts';
 import { chooseOperation } from './operations.ts';
@@ -40,6 +41,8 @@ export interface BucketOptions extends Credentials {
    * path. Without it the bucket speaks S3 alone.
    */
   readonly serviceAccountFile?: string;
+  /** What Google's API calls the destination of a notification that the S3 API has configured: `projects/<project>/topics/<name>`. */
+  readonly topicOf?: (queueArn: string) => string;
   readonly log: Logger;
   readonly now?: () => number;
 }
@@ -48,6 +51,8 @@ export interface Bucket {
   /** `http://127.0.0.1:<port>` */
   readonly endpoint: string;
   readonly port: number;
+  /** The bucket's notification configuration. Throws S3Error where there is no such bucket. */
+  notifications(bucket: string): readonly QueueNotification[];
   /** Resolves when every notification has been delivered. */
   idle(): Promise<void>;
   /** Lets requests under way end, for a while; undelivered notifications stay on disk for the next start. */
@@ -70,13 +75,16 @@ export async function startBucket(options: BucketOptions): Promise<Bucket> {
   const database = new BucketDatabase(join(dataDir, STATE_FOLDER, 'bucket.sqlite'));
   const outbox = new Outbox({ database, deliver, log, now });
   const server = createServer({ requestTimeout: LONGEST_REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS });
+  let notifications: Bucket['notifications'];
   try {
     const files = new ObjectFiles(dataDir, database);
     files.recover();
     const objects = new Objects({ database, files, outbox, region, now });
     for (const bucket of buckets) createNamed(objects, bucket);
     const state: BucketState = { database, files, objects, uploads: new Uploads(database, files), outbox, region, now };
-    const google = options.serviceAccountFile === undefined ? undefined : new GoogleApi(state, options.serviceAccountFile);
+    notifications = (bucket) => objects.notifications(bucket);
+    const { serviceAccountFile, topicOf } = options;
+    const google = serviceAccountFile === undefined ? undefined : new GoogleApi(state, { serviceAccountFile, topicOf });
     const serve = (message: IncomingMessage, to: ServerResponse, waitsForContinue: boolean): void => {
       const done = handle(message, to, { state, google, credentials: options, log, waitsForContinue });
       done.catch((error: unknown) => log.debug({ error }, 'a client of the local bucket went away'));
@@ -94,6 +102,7 @@ export async function startBucket(options: BucketOptions): Promise<Bucket> {
   return {
     endpoint: `http://${HOST}:${actualPort}`,
     port: actualPort,
+    notifications,
     idle: () => outbox.idle(),
     close: async () => {
       await stop(server);

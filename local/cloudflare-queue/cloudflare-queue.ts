@@ -10,6 +10,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { queueNotFound } from './api-fault.ts';
+import { type BucketNotification, describeNotifications } from './event-notifications.ts';
 import { Messages } from './messages.ts';
 import { type QueueDefinition, Queues } from './queues.ts';
 import { answer, type Service, sendOne } from './routes.ts';
@@ -26,6 +28,8 @@ export interface CloudflareQueueOptions {
   readonly token: string;
   readonly queues: readonly QueueDefinition[];
   readonly log: Logger;
+  /** What a bucket's notifications are: all of them go to the first of the queues. None unless given. */
+  readonly notificationsOf?: (bucket: string) => readonly BucketNotification[];
   /** JSON bodies leave as they are instead of base64-encoded. */
   readonly plainBodies?: boolean;
   /** Milliseconds since 1970. */
@@ -51,7 +55,7 @@ const ID_BYTES = 16;
 
 /** Throws CONFIG_INVALID where the folder, the port or a queue's definition cannot be used. */
 export async function startCloudflareQueue(options: CloudflareQueueOptions): Promise<LocalCloudflareQueue> {
-  const { dataDir, accountId, token, log, plainBodies = false, now = Date.now } = options;
+  const { dataDir, accountId, token, log, notificationsOf = () => [], plainBodies = false, now = Date.now } = options;
   mkdirSync(dataDir, { recursive: true });
   const database = openStore(join(dataDir, FILE_NAME));
   try {
@@ -63,6 +67,11 @@ export async function startCloudflareQueue(options: CloudflareQueueOptions): Pro
       token,
       log,
       answer: ({ method, queueId, path, body }) => inTransaction(database, () => answer(service, method, queueId, path, body)),
+      describeNotifications: (path) => {
+        const [first] = queues.all();
+        if (first === undefined) throw queueNotFound();
+        return describeNotifications(path, { queueId: first.id, queueName: first.name }, notificationsOf);
+      },
     });
     const port = await server.listen(options.port);
     const endpoint = `http://127.0.0.1:${port}/client/v4`;

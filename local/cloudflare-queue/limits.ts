@@ -11,7 +11,7 @@ export const MAX_VISIBILITY_MS = 12 * 3_600_000;
 export const MAX_DELAY_SECONDS = 86_400;
 export const DEFAULT_MAX_RETRIES = 3;
 export const MAX_RETRIES = 100;
-export const RETENTION_MS = 4 * 86_400_000;
+export const DEFAULT_RETENTION_SECONDS = 4 * 86_400;
 
 /** A full batch whose every byte JSON escapes into six. */
 export const MAX_REQUEST_BYTES = 2_000_000;

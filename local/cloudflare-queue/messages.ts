@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
-import { MAX_EXHAUSTED_PER_PULL, RETENTION_MS } from './limits.ts';
+import { MAX_EXHAUSTED_PER_PULL } from './limits.ts';
 import type { Queue, Queues } from './queues.ts';
 
 export const ContentType = z.enum(['json', 'text']);
@@ -112,7 +112,7 @@ export class Messages {
   }
 
   #expire(queue: Queue): void {
-    this.#sql.expire.run(queue.id, this.#options.now() - RETENTION_MS);
+    this.#sql.expire.run(queue.id, this.#options.now() - queue.retentionSeconds * 1000);
   }
 
   #leased(queue: Queue, leaseId: string): Message | undefined {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { MillraceError } from '../../errors.ts';
-import { DEFAULT_MAX_RETRIES, MAX_RETRIES } from './limits.ts';
+import { DEFAULT_MAX_RETRIES, DEFAULT_RETENTION_SECONDS, MAX_RETRIES } from './limits.ts';
 
 export interface QueueDefinition {
   readonly name: string;
@@ -11,6 +11,8 @@ export interface QueueDefinition {
   readonly maxRetries?: number;
   /** The name of another queue of the same server. Without one, messages that were retried too often are deleted. */
   readonly deadLetterQueue?: string;
+  /** How long a message that nobody takes is kept; 4 days unless told. */
+  readonly retentionSeconds?: number;
   /** False for a queue without a pull consumer, which can be sent to and looked at alone. */
   readonly httpPull?: boolean;
 }
@@ -21,6 +23,7 @@ export interface Queue {
   readonly name: string;
   readonly maxRetries: number;
   readonly deadLetterQueue: string | undefined;
+  readonly retentionSeconds: number;
   readonly httpPull: boolean;
   readonly createdAtMs: number;
 }
@@ -39,10 +42,12 @@ export class Queues {
     const insert = database.prepare('INSERT OR IGNORE INTO queues (id, name, created_at_ms) VALUES (?, ?, ?)');
     for (const definition of definitions) {
       const { name, maxRetries = DEFAULT_MAX_RETRIES, deadLetterQueue, httpPull = true } = definition;
+      const { retentionSeconds = DEFAULT_RETENTION_SECONDS } = definition;
       checkDefinition(definition, definitions);
       const id = idOf(name);
       insert.run(id, name, nowMs);
-      const queue = { id, name, maxRetries, deadLetterQueue, httpPull, createdAtMs: this.#row(id).created_at_ms };
+      const createdAtMs = this.#row(id).created_at_ms;
+      const queue = { id, name, maxRetries, deadLetterQueue, retentionSeconds, httpPull, createdAtMs };
       this.#byId.set(id, queue);
       this.#byName.set(name, queue);
     }

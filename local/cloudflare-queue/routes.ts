@@ -87,7 +87,7 @@ function describe(service: Service, queue: Queue): object {
     producers_total_count: 0,
     consumers,
     consumers_total_count: consumers.length,
-    settings: { delivery_paused: service.queues.isPaused(queue.id) },
+    settings: { delivery_paused: service.queues.isPaused(queue.id), message_retention_period: queue.retentionSeconds },
   };
 }
 

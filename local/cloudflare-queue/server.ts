@@ -18,7 +18,7 @@ export interface FailureOnDemand {
   readonly status: number;
   readonly message: string;
   readonly retryAfterSeconds?: number;
-  /** `/messages/pull`; all requests unless given. */
+  /** `/messages/pull`, `/event_notifications`; all requests unless given. */
   readonly path?: string;
   /** How many requests fail; 1 unless given. */
   readonly times?: number;
@@ -30,6 +30,8 @@ export interface ApiServerOptions {
   readonly log: Logger;
   /** Its answer is the envelope's `result`. Throws ApiFault. */
   readonly answer: (request: ApiRequest) => unknown;
+  /** The same for R2's event notifications; `path` is what follows `/event_notifications/r2`. */
+  readonly describeNotifications: (path: string) => unknown;
 }
 
 export const API_PATH = '/client/v4/accounts';
@@ -86,7 +88,13 @@ export class ApiServer {
     const body = await readBody(request);
     const url = new URL(request.url ?? '/', `http://${LOOPBACK}`);
     if (!sameText(request.headers.authorization ?? '', `Bearer ${this.#options.token}`)) throw notAuthenticated();
-    const prefix = `${API_PATH}/${this.#options.accountId}/queues`;
+    const account = `${API_PATH}/${this.#options.accountId}`;
+    const notifications = `${account}/event_notifications/r2/`;
+    if (request.method === 'GET' && url.pathname.startsWith(notifications)) {
+      this.#failIfAsked('/event_notifications');
+      return this.#options.describeNotifications(url.pathname.slice(notifications.length - 1));
+    }
+    const prefix = `${account}/queues`;
     const [before, queueId = '', ...rest] = url.pathname.slice(prefix.length).split('/');
     if (!url.pathname.startsWith(prefix) || before !== '') throw noRoute();
     const path = rest.length === 0 ? '' : `/${rest.join('/')}`;

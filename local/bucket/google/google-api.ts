@@ -3,7 +3,7 @@
  * a bearer token or a V4 signed URL is Google's.
  *
  * Of the JSON API it has objects.get (also `alt=media`), list, delete and insert (media, multipart, resumable); of the XML API GET,
- * HEAD and PUT of objects. There is one account, which may do everything. Other differences from the real one:
+ * HEAD and PUT of objects; of notificationConfigs list, which shows what the S3 API has configured. There is one account, which may do everything. Other differences from the real one:
  * - Tokens are those that the account's key signs itself. There is no token service, and no signing through IAM.
  * - Objects have one version: no soft deletion, no metageneration but 1, no editing of metadata, no composing, no customer keys.
  * - Objects that came through the S3 API have no CRC32C; those that came in parts have no MD5 either, as composite ones.
@@ -21,6 +21,7 @@ import { answer, checkGeneration, existing, type GoogleCall, wantedGeneration } 
 import type { Described } from './described.ts';
 import { GoogleError, refusal } from './google-error.ts';
 import { insertMedia, insertMultipart, store } from './insert-object.ts';
+import { listNotifications } from './list-notifications.ts';
 import { listObjects } from './list-objects.ts';
 import { objectHeaders, objectResource, xmlEtag } from './object-resource.ts';
 import { readObject } from './read-object.ts';
@@ -30,14 +31,22 @@ import { checkToken, openServiceAccount, type ServiceAccount } from './service-a
 import { checkSignedUrl } from './signed-url.ts';
 import { UploadSessions } from './upload-sessions.ts';
 
+export interface GoogleApiOptions {
+  readonly serviceAccountFile: string;
+  /** The topic that stands for a queue; without it there are no notification configurations to see. */
+  readonly topicOf: ((queueArn: string) => string) | undefined;
+}
+
 export class GoogleApi {
   readonly #state: BucketState;
+  readonly #topicOf: GoogleApiOptions['topicOf'];
   readonly #account: ServiceAccount;
   readonly #sessions: UploadSessions;
 
   /** Throws CONFIG_INVALID where the key file is none. */
-  constructor(state: BucketState, serviceAccountFile: string) {
+  constructor(state: BucketState, { serviceAccountFile, topicOf }: GoogleApiOptions) {
     this.#state = state;
+    this.#topicOf = topicOf;
     this.#account = openServiceAccount(serviceAccountFile);
     this.#sessions = new UploadSessions(state.files);
   }
@@ -48,6 +57,11 @@ export class GoogleApi {
       /^\/(storage|upload\/storage)\/v1\/b\/([^/]+)\/o(?:\/([^/]+))?$/.exec(request.rawPath) ?? [];
     try {
       this.#authorise(request, lists);
+      const notified = NOTIFICATIONS.exec(request.rawPath)?.[1];
+      if (notified !== undefined && this.#topicOf !== undefined) {
+        if (request.method !== 'GET') throw new GoogleError('MethodNotAllowed');
+        return listNotifications(this.#call(request, origin, log, decodeSegment(notified)), this.#topicOf);
+      }
       if (json === undefined) return await xml(this.#call(request, origin, log, request.bucket ?? ''), request.key ?? '');
       const call = this.#call(request, origin, log, decodeSegment(rawBucket));
       if (json !== 'storage') return await upload(call);
@@ -77,6 +91,8 @@ export class GoogleApi {
     return { state: this.#state, sessions: this.#sessions, request, origin, log, bucket };
   }
 }
+
+const NOTIFICATIONS = /^\/storage\/v1\/b\/([^/]+)\/notificationConfigs$/;
 
 /** Whose API a request means is told by how it signs in. */
 export function isGoogleRequest(request: Pick<S3Request, 'query' | 'rawPath'>, lists: HeaderLists): boolean {

@@ -20,6 +20,9 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { startConsumer } from '../../../cli/consumer-process.ts';
+import { runChecks } from '../../../cli/doctor/check.ts';
+import { checksOf } from '../../../cli/doctor/checks.ts';
+import { examine } from '../../../cli/doctor/examination.ts';
 import { type Config, readConfig, requireVariables } from '../../../config.ts';
 import { parseNotification } from '../../../consumers/notifications/notification.ts';
 import { startEndpoint } from '../../../local/endpoint/endpoint.ts';
@@ -226,6 +229,34 @@ describe.skipIf(terraform === null)('infra/aws applied to moto', () => {
         ...['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
         ...['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:SendMessage'],
       ]);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  it(
+    'is all right to doctor, which needs nothing that the policy would refuse on AWS',
+    async () => {
+      const proxy = await startNeedsProxy(open(moto).endpoint, REGION);
+      const throughProxy = (url: string) => url.replace(new URL(url).origin, proxy.endpoint);
+      const env = {
+        ...{ VIDEOS_BUCKET: config.VIDEOS_BUCKET, S3_ENDPOINT_URL: proxy.endpoint, S3_REGION: config.S3_REGION },
+        ...{ S3_ADDRESSING_STYLE: 'path', MILLRACE_QUEUE_REGION: REGION },
+        ...{ AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId, AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey },
+        MILLRACE_QUEUE_URL: throughProxy(config.MILLRACE_QUEUE_URL),
+        MILLRACE_DEAD_LETTER_QUEUE_URL: throughProxy(config.MILLRACE_DEAD_LETTER_QUEUE_URL),
+      };
+      // RunPod is not of Terraform's making.
+      const checks = checksOf('deployment').filter(({ name }) => !['environment', 'runpod', 'ffmpeg', 'gpu'].includes(name));
+      const log = createLogger({ level: 'silent', name: 'doctor' });
+      const findings = await runChecks(checks, examine(env, 'deployment', { log }));
+      await proxy.close();
+      const outcomes = Object.fromEntries(findings.map(({ check, outcome }) => [check, outcome]));
+      expect(outcomes, JSON.stringify(findings, null, 2)).toEqual({
+        ...{ clock: 'ok', bucket: 'ok', 'conditional-creation': 'ok', 'presigning-session': 'ok', 'presigned-round-trip': 'ok' },
+        ...{ queue: 'ok', 'dead-letter-queue': 'ok', notification: 'ok', webhooks: 'ok', 'work-folder': 'skipped' },
+      });
+      expect(proxy.needs.filter((need) => !allows(policy, need))).toEqual([]);
+      expect(proxy.needs.map(({ action }) => action)).toContain('s3:GetBucketNotification');
     },
     TEST_TIMEOUT_MS,
   );

@@ -70,6 +70,11 @@ function needsOf({ method, url = '/', headers }: IncomingMessage, body: Buffer, 
   const key = path.join('/');
   const list: Need = { action: 's3:ListBucket', resource: `arn:aws:s3:::${bucket}` };
   if (key === '' && method === 'GET' && searchParams.has('list-type')) return [list];
+  if (key === '' && method === 'GET' && searchParams.has('notification')) {
+    return [{ action: 's3:GetBucketNotification', resource: `arn:aws:s3:::${bucket}` }];
+  }
+  // The clock is asked of anybody, and needs no right.
+  if (url === '/' && method === 'HEAD') return [];
   const action = OBJECT_ACTIONS[method ?? ''];
   if (key === '' || action === undefined) throw new Error(`not known: ${method} ${pathname}`);
   // S3 says "not there" only to those who may list; to others it says "forbidden".

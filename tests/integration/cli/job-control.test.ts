@@ -164,7 +164,9 @@ describe('commands that act on a job', () => {
 
     const running = await run('explain', 'told', 'segmentation/0');
     expect(running.stdout).toContain('segmentation/0 of told: running');
-    expect(running.stdout).toContain('RunPod says: queued');
+    expect(running.stdout).toContain('RunPod says: queued; no worker is there; check how many the endpoint may have');
+    expect(running.stdout).toMatch(/Z +segments\.json was written$/m);
+    expect(running.stdout).toMatch(/Z +inputs\/audio\/master\.wav was written$/m);
     expect((await run('explain', 'told', 'segmentation/2')).stdout).toContain('is there, made from what is wanted now');
 
     const whole = await run('explain', 'told');

@@ -93,12 +93,19 @@ describe('what settling and purging warn of', () => {
 });
 
 describe('settings', () => {
-  const queue = { queue_id: 'q', queue_name: 'events', settings: { delivery_paused: true } };
+  const queue = { queue_id: 'q', queue_name: 'events', settings: { delivery_paused: true, message_retention_period: 86_400 } };
   const worker = { type: 'worker', dead_letter_queue: 'other', settings: { max_retries: 9 } };
 
   test('are those of the HTTP pull consumer', () => {
     const pull = { type: 'http_pull', dead_letter_queue: 'dead', settings: { max_retries: 5, batch_size: 10 } };
-    expect(readSettings(queue, [worker, pull])).toEqual({ name: 'events', paused: true, maxRetries: 5, deadLetterQueue: 'dead' });
+    expect(readSettings(queue, [worker, pull])).toEqual({
+      name: 'events',
+      paused: true,
+      retentionSeconds: 86_400,
+      pullable: true,
+      maxRetries: 5,
+      deadLetterQueue: 'dead',
+    });
   });
 
   test('an empty name is no dead-letter queue', () => {
@@ -110,6 +117,8 @@ describe('settings', () => {
     expect(readSettings({}, consumers)).toEqual({
       name: undefined,
       paused: false,
+      retentionSeconds: undefined,
+      pullable: false,
       maxRetries: undefined,
       deadLetterQueue: undefined,
     });

@@ -76,7 +76,13 @@ test('settings are read from the queue and its consumers', async () => {
     ok({ queue_name: 'events', settings: { delivery_paused: false } }),
     ok([{ type: 'http_pull', dead_letter_queue: 'dead', settings: { max_retries: 4 } }]),
   );
-  expect(await client.settings()).toEqual({ name: 'events', paused: false, maxRetries: 4, deadLetterQueue: 'dead' });
+  expect(await client.settings()).toMatchObject({
+    name: 'events',
+    paused: false,
+    pullable: true,
+    maxRetries: 4,
+    deadLetterQueue: 'dead',
+  });
   expect(calls.map(({ url, method }) => [url, method])).toEqual([
     [QUEUE_URL, 'GET'],
     [`${QUEUE_URL}/consumers`, 'GET'],

@@ -13,7 +13,14 @@ function reading(deadLetterQueue: string | undefined) {
     settings: async () => {
       state.reads += 1;
       if (state.failure !== undefined) throw state.failure;
-      return { name: 'events', paused: false, maxRetries: state.maxRetries, deadLetterQueue };
+      return {
+        name: 'events',
+        paused: false,
+        retentionSeconds: undefined,
+        pullable: true,
+        maxRetries: state.maxRetries,
+        deadLetterQueue,
+      };
     },
     sibling: async (name) => (name === 'dead' ? dead : undefined),
   };

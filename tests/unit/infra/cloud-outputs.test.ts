@@ -52,3 +52,29 @@ it('keeps presigned URLs on Google Cloud within what IAM signs where the account
   expect(read('gcp/outputs.tf')).toContain('var.identity == "attached" ? local.attached_environment');
   expect(Number(environmentOf('gcp').MILLRACE_MAX_TTL_SECONDS)).toBe(12 * 3600);
 });
+
+describe('what nobody could read', () => {
+  it.each([
+    { cloud: 'gcp', file: 'queue.tf', pattern: /message_retention_duration += "\$\{(\d+) \* local\.day_seconds\}s"/g },
+    { cloud: 'cloudflare', file: 'variables.tf', pattern: /retention_days"[^}]*?default += (\d+)/g },
+    { cloud: 'aws', file: 'queue.tf', pattern: /message_retention_seconds += (\d+) \* local\.day_seconds/g },
+  ])('is kept longer on $cloud than what is alive', ({ cloud, file, pattern }) => {
+    const days = [...read(`${cloud}/${file}`).matchAll(pattern)].map(([, number]) => Number(number));
+    expect(days).toEqual([4, 14]);
+  });
+
+  it.each(['aws', 'gcp'])('has an alarm on %s, and so has what waits', (cloud) => {
+    const alarms = read(`${cloud}/alarms.tf`).match(/^resource "\w+" "(\w+)"/gm) ?? [];
+    expect(alarms.map((line) => line.split('"')[3])).toEqual(['oldest_message', 'dead_letters']);
+  });
+
+  it('can be moved by Pub/Sub, whose own account is granted both halves of it', () => {
+    const queue = read('gcp/queue.tf');
+    expect(queue).toMatch(
+      /topic += google_pubsub_topic\.dead_letters\.name\n +role += "roles\/pubsub\.publisher"\n +member = local\.pubsub_agent/,
+    );
+    expect(queue).toMatch(
+      /subscription = google_pubsub_subscription\.events\.name\n +role += "roles\/pubsub\.subscriber"\n +member += local\.pubsub_agent/,
+    );
+  });
+});

@@ -219,7 +219,10 @@ test('a look leases nothing, and what it showed can be deleted by its reference'
 
 describe('settings', () => {
   test('tell the queue and its pull consumer', async () => {
-    expect(await client.settings()).toEqual({ name: 'events', paused: false, maxRetries: 1, deadLetterQueue: 'dead' });
+    expect(await client.settings()).toEqual({
+      ...{ name: 'events', paused: false, retentionSeconds: 345_600 },
+      ...{ pullable: true, maxRetries: 1, deadLetterQueue: 'dead' },
+    });
     expect(await clientOf('push').settings()).toMatchObject({ name: 'push', maxRetries: undefined });
     expect(bodiesOf(await ((await client.sibling('dead'))?.peek(1) ?? expect.unreachable('no sibling')))).toEqual([]);
   });
