@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,17 +12,61 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const packages = join(root, 'node_modules');
 /** Holds the lock file's hash as of the last complete install. */
 const stamp = join(packages, '.millrace-installed');
+/** Holds the process that installs: two at once would take each other's files away. Beside the packages, which npm empties first. */
+const lock = join(root, '.installing');
+const LOCK_POLL_MS = 200;
+/** An install takes half a minute. */
+const LONGEST_WAIT_MS = 600_000;
 
 /** The path of Node 24, with everything that package-lock.json names installed. Exits where that cannot be had. */
 export function ensureInstalled() {
   const lockHash = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex');
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lockHash) {
+  const isInstalled = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === lockHash;
+  if (isInstalled()) return nodePath();
+  takeLock();
+  process.once('exit', () => rmSync(lock, { force: true }));
+  if (!isInstalled()) {
     install();
     writeFileSync(stamp, lockHash);
   }
+  rmSync(lock, { force: true });
   return nodePath();
+}
+
+/** Waits for another command of this clone that installs; one that was killed holds nothing. */
+function takeLock() {
+  for (let waitedMs = 0; waitedMs < LONGEST_WAIT_MS; waitedMs += LOCK_POLL_MS) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
+    if (!isRunning(Number(readIfThere(lock)))) rmSync(lock, { force: true });
+  }
+  console.error(`Another command has been installing packages for ten minutes. If none is, delete ${lock}.`);
+  process.exit(1);
+}
+
+function isRunning(pid) {
+  try {
+    // 0 is nobody: the file is there and has been empty for as long as was waited.
+    if (pid === 0) return false;
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+function readIfThere(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function install() {
