@@ -98,6 +98,7 @@ interface Lease {
 function holdLease(queue: SqsQueue, message: Message, log: Logger): Lease {
   const lost = new AbortController();
   const lengthMs = queue.visibilityTimeoutSeconds * 1000;
+  const intervalMs = Math.floor(lengthMs / HEARTBEATS_PER_LEASE);
   let endsAtMs = performance.now() + lengthMs;
   let isReleased = false;
   let beating: Promise<void> | undefined;
@@ -105,7 +106,8 @@ function holdLease(queue: SqsQueue, message: Message, log: Logger): Lease {
   const beat = async () => {
     const sentAtMs = performance.now();
     try {
-      await hide(queue, message, queue.visibilityTimeoutSeconds);
+      // One that hangs must neither stand in the way of the next nor hide that the lease is over.
+      await hide(queue, message, queue.visibilityTimeoutSeconds, AbortSignal.timeout(intervalMs));
       endsAtMs = sentAtMs + lengthMs;
     } catch (thrown) {
       if (isReleased) return;
@@ -123,7 +125,7 @@ function holdLease(queue: SqsQueue, message: Message, log: Logger): Lease {
     beating ??= beat().finally(() => {
       beating = undefined;
     });
-  }, lengthMs / HEARTBEATS_PER_LEASE);
+  }, intervalMs);
   return {
     lost: lost.signal,
     isHeld: () => performance.now() < endsAtMs,
@@ -149,9 +151,14 @@ function isReceiptGone(thrown: unknown): boolean {
   return thrown instanceof Error && GONE.has(thrown.name);
 }
 
-async function hide({ client, queueUrl }: SqsQueue, message: Message, seconds: number): Promise<void> {
+async function hide(
+  { client, queueUrl }: SqsQueue,
+  message: Message,
+  seconds: number,
+  abortSignal = new AbortController().signal,
+): Promise<void> {
   const receipt = { QueueUrl: queueUrl, ReceiptHandle: message.ReceiptHandle };
-  await client.send(new ChangeMessageVisibilityCommand({ ...receipt, VisibilityTimeout: seconds }));
+  await client.send(new ChangeMessageVisibilityCommand({ ...receipt, VisibilityTimeout: seconds }), { abortSignal });
 }
 
 async function remove({ client, queueUrl }: SqsQueue, message: Message): Promise<void> {

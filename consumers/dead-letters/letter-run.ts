@@ -125,7 +125,8 @@ async function workOn(run: LetterRun, taken: readonly TakenLetter[], room: numbe
   const [beforeGone, sentGone] = keep ? [before, sent] : await removeAll(run, audit, [before, sent], counts);
   counts.sentBefore += beforeGone.length;
   counts.done += sentGone.length;
-  counts.sentAgain += sentGone.filter(({ key }) => run.history.uncertain.has(key)).length;
+  // What goes nowhere cannot have been sent.
+  if (run.sink !== undefined) counts.sentAgain += sentGone.filter(({ key }) => run.history.uncertain.has(key)).length;
   return before.length + todo.length;
 }
 

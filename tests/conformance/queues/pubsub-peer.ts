@@ -67,10 +67,10 @@ function testQueue(client: PubsubClient, emulatorHost: string, topics: LocalTopi
   return {
     address: { kind: 'pubsub', projectId: PROJECT_ID, emulatorHost, subscription: topics.subscription },
     async sendEvents(keys) {
-      for (const key of keys) await publish(client, topics.topic, { data: '', attributes: gcsAttributes(key) });
+      await Promise.all(keys.map((key) => publish(client, topics.topic, { data: '', attributes: gcsAttributes(key) })));
     },
     async sendTexts(texts) {
-      for (const text of texts) await publish(client, topics.topic, { data: text, attributes: {} });
+      await Promise.all(texts.map((text) => publish(client, topics.topic, { data: text, attributes: {} })));
     },
     count: async () => undefined,
     async drain(forMs) {

@@ -1,4 +1,4 @@
-import { describe, test } from 'vitest';
+import { afterAll, describe, test } from 'vitest';
 import { lineTo } from '../../integration/consumers/outage.ts';
 import { startMoto } from '../../peers/moto.ts';
 import { createSqsPeer } from './sqs-peer.ts';
@@ -11,6 +11,7 @@ if (moto === null) {
     test('needs moto_server', () => undefined);
   });
 } else {
+  afterAll(() => moto.stop());
   describeQueue('SQS on moto', async () => {
     const line = await lineTo(moto.endpoint);
     const server = {
@@ -18,10 +19,7 @@ if (moto === null) {
       directEndpoint: moto.endpoint,
       goAway: async () => line.cut(),
       comeBack: async () => line.mend(),
-      async stop() {
-        line.close();
-        await moto.stop();
-      },
+      stop: async () => line.close(),
     };
     // moto gets slower with every message that it has ever held.
     return createSqsPeer(server, { leaseSeconds: 3, storm: { jobs: 10, eventsPerJob: 14 }, minMaxReceives: 1 });

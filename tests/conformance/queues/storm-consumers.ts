@@ -21,7 +21,8 @@ const PROGRAM = join(import.meta.dirname, 'storm-process.ts');
 const STOP_TIMEOUT_MS = 20_000;
 
 export function startConsumers(count: number, task: StormTask): StormConsumers {
-  const children = new Set<ChildProcess>();
+  /** With what resolves once they can be told to stop, or have ended. */
+  const children = new Map<ChildProcess, Promise<unknown>>();
   let kills = 0;
   let failure: string | undefined;
   let isStopping = false;
@@ -29,9 +30,9 @@ export function startConsumers(count: number, task: StormTask): StormConsumers {
   function start(): void {
     const log = openSync(join(task.folder, 'consumers.log'), 'a');
     const args = ['--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify(task)];
-    const child = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', log] });
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', log] });
     closeSync(log);
-    children.add(child);
+    children.set(child, Promise.race([once(child.stdout ?? child, 'data'), once(child, 'exit')]));
     child.once('exit', (status, signal) => {
       if (isStopping) return;
       children.delete(child);
@@ -50,8 +51,10 @@ export function startConsumers(count: number, task: StormTask): StormConsumers {
   async function end(signal: NodeJS.Signals): Promise<(number | string | null)[]> {
     isStopping = true;
     return await Promise.all(
-      [...children].map(async (child) => {
+      [...children].map(async ([child, ready]) => {
         const ended = hasEnded(child) ? undefined : once(child, 'exit');
+        // One that was only just started would die of it instead of stopping.
+        if (signal === 'SIGTERM') await ready;
         child.kill(signal);
         const limit = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
         await ended;

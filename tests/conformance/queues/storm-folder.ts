@@ -2,7 +2,7 @@
  * What a storm's processes share, as files: the bucket, the journal of reconciles, and which fates have been met. Not flushed to the
  * disk, because SIGKILL takes a process and leaves what it has handed to the operating system.
  */
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, openSync, readdirSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -19,11 +19,13 @@ export interface StormFolder {
   /** How many objects the job has. */
   objectsOf(job: string): number;
   record(line: Line): void;
-  journal(): Line[];
+  journal(): readonly Line[];
   /** True for one caller alone. */
   meet(fate: number): boolean;
   met(): number;
 }
+
+const CHUNK_BYTES = 65_536;
 
 export function openStormFolder(path: string): StormFolder {
   const journal = join(path, 'journal');
@@ -32,6 +34,21 @@ export function openStormFolder(path: string): StormFolder {
   mkdirSync(bucket, { recursive: true });
   mkdirSync(met, { recursive: true });
   appendFileSync(journal, '');
+  const journalFile = openSync(journal, 'r');
+  const lines: Line[] = [];
+  let readBytes = 0;
+  /** What was appended since the last look: a storm looks often, and the queue's server may share its process. */
+  const readOn = () => {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    for (;;) {
+      const length = readSync(journalFile, chunk, 0, CHUNK_BYTES, readBytes);
+      const whole = chunk.subarray(0, length).lastIndexOf('\n') + 1;
+      if (whole === 0) return;
+      readBytes += whole;
+      const texts = chunk.toString('utf8', 0, whole - 1).split('\n');
+      lines.push(...texts.map((text) => Line.parse(JSON.parse(text))));
+    }
+  };
   const create = (file: string): boolean => {
     try {
       writeFileSync(file, '', { flag: 'wx' });
@@ -48,11 +65,10 @@ export function openStormFolder(path: string): StormFolder {
     objectsOf: (job) => readdirSync(join(bucket, job)).length,
     // One small append a line: two processes must not tear each other's lines.
     record: (line) => appendFileSync(journal, `${JSON.stringify(line)}\n`),
-    journal: () =>
-      readFileSync(journal, 'utf8')
-        .split('\n')
-        .filter((text) => text !== '')
-        .map((text) => Line.parse(JSON.parse(text))),
+    journal() {
+      readOn();
+      return lines;
+    },
     meet: (fate) => create(join(met, String(fate))),
     met: () => readdirSync(met).length,
   };

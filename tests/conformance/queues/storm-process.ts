@@ -13,8 +13,8 @@ import type { Misfortune } from './storm-plan.ts';
 import { CONCURRENCY, type StormTask } from './storm-task.ts';
 
 const WORK_MS = 4;
-const HANG_LEASES = 2.2;
-const SLEEP_LEASES = 1.6;
+const HANG_LEASES = 1.5;
+const SLEEP_LEASES = 1.3;
 const BUCKET_AWAY_MS = 1_500;
 const TURNS_GRACE_MS = 1_000;
 
@@ -82,6 +82,7 @@ async function consume({ address, leaseSeconds, folder: path, fates }: StormTask
   // It stays open as long as the parent lives, and keeps this process alive as long.
   process.stdin.once('end', () => process.exit(1)).resume();
   consumer.start();
+  process.stdout.write('ready\n');
   await told;
   await consumer.stop();
   await turns.close(TURNS_GRACE_MS);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, vi } from 'vitest';
 import { MAX_DELAY_SECONDS } from './consumer-under-test.ts';
-import type { QueuePeer, TestQueue } from './queue-peer.ts';
+import type { DeadLetter, QueuePeer, TestQueue } from './queue-peer.ts';
 import { startConsumers } from './storm-consumers.ts';
 import { type Line, openStormFolder, type StormFolder } from './storm-folder.ts';
 import { type Act, KILLS, planStorm, type StormPlan } from './storm-plan.ts';
@@ -19,10 +19,13 @@ const AWAY_AFTER = 0.5;
 const BATCH = 10;
 /** No message of a storm may become a dead letter for being received too often: each kill and each outage costs some receives. */
 const MAX_RECEIVES = 50;
-const WAVE_TIMEOUT_MS = 90_000;
+/** For each wave, on a busy machine: a server that hands messages to connections that are gone takes several leases to be empty. */
+const WAVE_TIMEOUT_MS = 150_000;
 const LOOK_MS = 200;
-/** How much longer than any lease or delay nothing may be received before a queue that cannot be counted is taken for empty. */
+/** How much longer than any delay, and than twice any lease, nothing may be received before a queue that cannot be counted is empty. */
 const QUIET_BEYOND_MS = 1_500;
+/** A message may be handed to a connection that was cut, and wait for a second lease there. */
+const QUIET_LEASES = 2;
 const DRAIN_MS = 1_500;
 
 export async function runStorm(peer: QueuePeer, seed: number): Promise<void> {
@@ -57,9 +60,13 @@ export async function runStorm(peer: QueuePeer, seed: number): Promise<void> {
 
     expect({ kills: consumers.kills(), fatesMet: folder.met() }).toEqual({ kills: KILLS, fatesMet: plan.fates.length });
     expect(await queue.drain(DRAIN_MS)).toEqual([]);
-    const deadLetters = await queue.takeDeadLetters();
-    // A consumer that is killed between sending and acknowledging sends again.
-    expect([...new Set(deadLetters.map(({ body }) => body))].sort()).toEqual([...plan.unreadable].sort());
+    const deadLetters: DeadLetter[] = [];
+    // Some servers answer that there is nothing while there is something.
+    await until(async () => {
+      deadLetters.push(...(await queue.takeDeadLetters()));
+      // A consumer that is killed between sending and acknowledging sends again.
+      expect([...new Set(deadLetters.map(({ body }) => body))].sort()).toEqual([...plan.unreadable].sort());
+    });
     expect(new Set(deadLetters.map(({ attributes }) => attributes['millrace-code']))).toEqual(new Set(['MESSAGE_NOT_JSON']));
     expectTurnsInOrder(folder.journal());
   } catch (thrown) {
@@ -99,17 +106,17 @@ async function untilEmpty(
   leaseSeconds: number,
   until: (assertion: () => Promise<void> | void) => Promise<void>,
 ): Promise<void> {
+  const quietMs = Math.max(leaseSeconds * QUIET_LEASES, MAX_DELAY_SECONDS) * 1000 + QUIET_BEYOND_MS;
   let lines = -1;
-  let changedMs = 0;
+  // Counted in looks, not by the clock: where this process stood still, so did a server inside of it, and nobody could receive.
+  let quietLooks = 0;
   await until(async () => {
     const count = await queue.count();
     if (count !== undefined) return expect(count).toBe(0);
     const length = folder.journal().length;
-    if (length !== lines) {
-      lines = length;
-      changedMs = performance.now();
-    }
-    expect(performance.now() - changedMs).toBeGreaterThan(Math.max(leaseSeconds, MAX_DELAY_SECONDS) * 1000 + QUIET_BEYOND_MS);
+    quietLooks = length === lines ? quietLooks + 1 : 0;
+    lines = length;
+    expect(quietLooks * LOOK_MS).toBeGreaterThan(quietMs);
   });
 }
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, type TestContext, test, vi } from 'vitest';
 import { z } from 'zod';
 import { MAX_REPLAYS_BEFORE_QUARANTINE } from '../../../cli/commands/dead-letters.ts';
 import { createSqsConsumer } from '../../../consumers/sqs.ts';
@@ -14,12 +14,10 @@ import { millrace } from './millrace.ts';
 
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local-secret' };
 
-describe('dead-letters', () => {
+// Beside each other: most of the time is spent waiting for letters that a killed command had in hand, and for queues that are empty.
+describe.concurrent('dead-letters', () => {
   let queue: LocalQueue;
   let dataDir: string;
-  let folder: string;
-  let peer: SqsLetterPeer;
-  let desk: LetterDesk;
 
   beforeAll(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'millrace-queue-'));
@@ -29,15 +27,16 @@ describe('dead-letters', () => {
     await queue.close();
     await rm(dataDir, { recursive: true, force: true });
   });
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'millrace-letters-'));
-    peer = await freshQueues({ endpoint: queue.endpoint, credentials });
-    desk = deskOf(peer, folder);
-  });
-  afterEach(async () => {
-    peer.client.destroy();
-    await rm(folder, { recursive: true, force: true });
-  });
+
+  async function openDesk(onTestFinished: TestContext['onTestFinished']): Promise<LetterDesk & { readonly peer: SqsLetterPeer }> {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-letters-'));
+    const peer = await freshQueues({ endpoint: queue.endpoint, credentials });
+    onTestFinished(async () => {
+      peer.client.destroy();
+      await rm(folder, { recursive: true, force: true });
+    });
+    return { ...deskOf(peer, folder), peer };
+  }
 
   const REASONS = ['MESSAGE_NOT_JSON', 'MESSAGE_NOT_NOTIFICATION', 'BUCKET_NOT_ALLOWED', 'STORE_UNREACHABLE'];
 
@@ -54,7 +53,12 @@ describe('dead-letters', () => {
     return Math.max(...sorted.map((from) => sorted.filter((ms) => ms >= from && ms < from + 1000).length));
   }
 
-  test('500 letters of four reasons, replayed by filter with a kill in the middle: none is lost, and the rate is kept', async () => {
+  test('500 letters of four reasons, replayed by filter with a kill in the middle: none is lost, and the rate is kept', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const desk = await openDesk(onTestFinished);
+    const { peer } = desk;
     const letters = fiveHundred();
     await peer.putDead(letters);
     const [first = '', second = ''] = REASONS;
@@ -91,7 +95,12 @@ describe('dead-letters', () => {
     expect(audit.filter(({ step }) => step === 'intent').length - 250).toBeGreaterThanOrEqual(twice);
   });
 
-  test('a stop ends after what is in hand, puts the rest back at once, and says how to go on', async () => {
+  test('a stop ends after what is in hand, puts the rest back at once, and says how to go on', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const desk = await openDesk(onTestFinished);
+    const { peer } = desk;
     const letters = fiveHundred().slice(0, 100);
     await peer.putDead(letters);
     const stopped = desk.start('replay', '--rate', '20');
@@ -105,7 +114,9 @@ describe('dead-letters', () => {
     expect([...arrived, ...left].sort()).toEqual(letters.map(({ body }) => body).sort());
   });
 
-  test('a poison message that is replayed again and again ends in quarantine', async () => {
+  test('a poison message that is replayed again and again ends in quarantine', async ({ expect, onTestFinished }) => {
+    const desk = await openDesk(onTestFinished);
+    const { peer } = desk;
     await peer.putDead([letter('poison', noteOf('MESSAGE_NOT_JSON'))]);
     const replays: number[] = [];
     const consumer = createSqsConsumer({
@@ -137,7 +148,9 @@ describe('dead-letters', () => {
     }
   });
 
-  test('--native lets SQS move all of them, and takes no filter', async () => {
+  test('--native lets SQS move all of them, and takes no filter', async ({ expect, onTestFinished }) => {
+    const desk = await openDesk(onTestFinished);
+    const { peer } = desk;
     const letters = fiveHundred().slice(0, 30);
     await peer.putDead(letters);
     const refused = await desk.run('replay', '--native', '--job', 'talk-1', '--keep');
@@ -150,7 +163,9 @@ describe('dead-letters', () => {
     expect((await peer.arrived()).map(({ body }) => body).sort()).toEqual(letters.map(({ body }) => body).sort());
   });
 
-  test('what strangers wrote reaches the terminal escaped, and cut in tables', async () => {
+  test('what strangers wrote reaches the terminal escaped, and cut in tables', async ({ expect, onTestFinished }) => {
+    const desk = await openDesk(onTestFinished);
+    const { peer } = desk;
     const nasty = '\u009b2J\u202eevil';
     const body = notification('pipelines/talk-1/stage/clips/\u001b[2J');
     await peer.putDead([letter(`${body}${nasty}`, noteOf('MESSAGE_NOT_JSON', { reason: `${nasty} ${'long '.repeat(50)}` }))]);
@@ -166,7 +181,12 @@ describe('dead-letters', () => {
     for (const text of [table, whole]) expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}|\p{Cf}/u);
   });
 
-  test('a letter that the queue refuses stays, with a line that says so, and the others go', async () => {
+  test('a letter that the queue refuses stays, with a line that says so, and the others go', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const desk = await openDesk(onTestFinished);
+    const { peer } = desk;
     const full = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`own-${index}`, 'x']));
     await peer.putDead([letter('full', full), letter('fine', noteOf('KEY_INVALID'))]);
     const { code, stdout, stderr } = await desk.run('replay');
@@ -179,7 +199,12 @@ describe('dead-letters', () => {
     expect((await desk.audit()).filter(({ step }) => step === 'failed')).toHaveLength(1);
   });
 
-  test('a queue that does not answer, and one that refuses the keys, have exit codes of their own', async () => {
+  test('a queue that does not answer, and one that refuses the keys, have exit codes of their own', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const desk = await openDesk(onTestFinished);
+    const { peer, folder } = desk;
     const away = { ...peer.env, MILLRACE_DEAD_LETTER_QUEUE_URL: 'http://127.0.0.1:9/000000000000/dead' };
     const wrong = { ...peer.env, AWS_SECRET_ACCESS_KEY: 'not-the-secret' };
     const list = (env: Readonly<Record<string, string>>) =>
@@ -190,22 +215,24 @@ describe('dead-letters', () => {
     expect(refused.stderr).not.toContain('not-the-secret');
   });
 
-  test.each([
+  test.for([
     { args: ['list'], without: 'MILLRACE_DEAD_LETTER_QUEUE_URL' },
     { args: ['replay'], without: 'MILLRACE_QUEUE_URL' },
-  ])('$args without $without says so', async ({ args, without }) => {
+  ])('$args without $without says so', async ({ args, without }, { expect, onTestFinished }) => {
+    const { peer, folder } = await openDesk(onTestFinished);
     const env = { VIDEOS_BUCKET: 's3://videos', ...peer.env, [without]: '' };
     const { code, stderr } = await millrace(['dead-letters', ...args], { cwd: folder, env });
     expect({ code, stderr }).toEqual({ code: 78, stderr: expect.stringContaining(`${without}: expected a value`) });
   });
 
-  test.each([
+  test.for([
     { args: ['replay', '--since', 'yesterday'], says: 'how long ago' },
     { args: ['replay', '--grep', '('], says: 'regular expression' },
     { args: ['replay', '--rate', '0'], says: 'whole number' },
     { args: ['replay', '--from', 'nowhere.jsonl'], says: 'cannot be read' },
     { args: ['replay', '--from', 'a', '--to', 'b'], says: 'exclude each other' },
-  ])('$args is refused: $says', async ({ args, says }) => {
+  ])('$args is refused: $says', async ({ args, says }, { expect, onTestFinished }) => {
+    const desk = await openDesk(onTestFinished);
     expect(await desk.run(...args)).toMatchObject({ code: 64, stderr: expect.stringContaining(says) });
   });
 });

@@ -7,6 +7,8 @@ export interface Line {
   readonly endpoint: string;
   /** Ends all connections and refuses new ones. */
   cut(): void;
+  /** Keeps connections and takes new ones, but passes nothing on: nobody is told that the server is away. */
+  stall(): void;
   mend(): void;
   /** How many connections have been tried since the last cut. */
   tries(): number;
@@ -17,11 +19,17 @@ export async function lineTo(endpoint: string): Promise<Line> {
   const target = new URL(endpoint);
   const open = new Set<Socket>();
   let isCut = false;
+  let isStalled = false;
   let tries = 0;
   const server = createServer((near) => {
     tries += 1;
     if (isCut) {
       near.resetAndDestroy();
+      return;
+    }
+    if (isStalled) {
+      open.add(near);
+      near.on('error', () => undefined).once('close', () => open.delete(near));
       return;
     }
     const far = connect(Number(target.port), target.hostname);
@@ -51,7 +59,13 @@ export async function lineTo(endpoint: string): Promise<Line> {
       tries = 0;
       end();
     },
+    stall() {
+      isStalled = true;
+      for (const socket of open) socket.unpipe();
+    },
     mend() {
+      if (isStalled) end();
+      isStalled = false;
       isCut = false;
     },
     tries: () => tries,

@@ -200,6 +200,23 @@ export function describeSqsConsumer(name: string, start: () => Promise<QueuePeer
       expect([...commands].sort()).toEqual(['ChangeMessageVisibilityCommand', atStart, 'ReceiveMessageCommand']);
     });
 
+    test('work whose lease cannot be extended, because the queue has stopped answering, is stopped once the lease is over', async () => {
+      await send('held');
+      const started = Promise.withResolvers<AbortSignal>();
+      consume(
+        async (_message, signal) => {
+          started.resolve(signal);
+          if (!signal.aborted) await once(signal, 'abort');
+          return { kind: 'done' };
+        },
+        { pollers: 1 },
+      );
+      const signal = await started.promise;
+      line.stall();
+      // Well before the client's own half a minute for an answer.
+      await until(() => expect(signal.aborted).toBe(true), 15_000);
+    });
+
     test('one slow message holds up neither its batch nor the batches after it', async () => {
       const slow = Promise.withResolvers<void>();
       const seen: string[] = [];
