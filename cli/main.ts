@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   'dead-letters': async () => (await import('./commands/dead-letters.ts')).addDeadLetters,
   decode: async () => (await import('./commands/decode.ts')).addDecode,
   consume: async () => (await import('./commands/consume.ts')).addConsume,
+  api: async () => (await import('./commands/api.ts')).addApi,
   worker: async () => (await import('./commands/worker.ts')).addWorker,
 };
 

@@ -7,7 +7,7 @@ import { Claim, Retry, Run } from '../manifests/state.ts';
 import { MARK } from './facts.ts';
 import type { PlannedJob } from './job-plan.ts';
 import type { AttemptName } from './layout.ts';
-import type { PlannedItem } from './plan-types.ts';
+import type { Plan, PlannedItem } from './plan-types.ts';
 import { historyOf } from './snapshot.ts';
 import type { ListingSource } from './take-listing.ts';
 
@@ -88,6 +88,20 @@ export async function tellItemStory(
   }
   lines.sort((a, b) => a.atMs - b.atMs);
   return { item, lines, openRuns, mark: head === null ? undefined : (head.metadata[MARK] ?? null) };
+}
+
+/** Why the plan has no such item, in one sentence: the stage is off, waits, is blocked, or has fewer. */
+export function whyNoItem({ job, stages }: Plan, stageName: string, item: string): string {
+  const stage = stages.find(({ name }) => name === stageName);
+  if (stage === undefined) {
+    const known = stages.map(({ name }) => name).join(', ') || 'none, because its pipeline.json cannot be used';
+    return `${job} has no stage ${JSON.stringify(stageName)}; its stages are ${known}`;
+  }
+  const why =
+    stage.items.length === 0
+      ? `${stageName} is ${stage.phase}: ${stage.why}`
+      : `the items of ${stageName} are 0 to ${stage.items.length - 1}`;
+  return `${job} has no ${stageName}/${item}: ${why}`;
 }
 
 function ending(status: string, result: Result | undefined): string {

@@ -6,9 +6,10 @@ import { commaList, wholeNumber } from './query.ts';
 
 export const DEFAULT_LETTERS = 50;
 export const MAX_LETTERS = 500;
+export const MAX_GROUPS = 500;
 const MAX_OF_A_KIND = 100;
 
-const LetterId = z.string().regex(/^[\x21-\x7e]{1,200}$/, { error: 'expected the id of a message' });
+export const LetterId = z.string().regex(/^[\x21-\x7e]{1,200}$/, { error: 'expected the id of a message' });
 const Name = z.string().regex(/^[\w.-]{1,128}$/, { error: 'expected a name' });
 const Text = z.string().min(1).max(200);
 
@@ -19,7 +20,9 @@ export const LettersQuery = z.object({
   reason: commaList(Name, MAX_OF_A_KIND).optional().describe('With one of these codes.'),
   since: z.iso.datetime().optional().describe('Dead-lettered then or later.'),
   contains: Text.optional().describe('With this text in their body, attributes or reason.'),
-  limit: wholeNumber(0, MAX_LETTERS).optional().describe(`At most so many in list; ${DEFAULT_LETTERS} unless given. Groups count all.`),
+  limit: wholeNumber(0, MAX_LETTERS)
+    .optional()
+    .describe(`At most so many in list; ${DEFAULT_LETTERS} unless given. Groups count all.`),
 });
 
 export const Letter = z
@@ -63,9 +66,7 @@ export const LetterList = z
 export const WholeLetter = Letter.extend({
   body: z.string(),
   attributes: z.record(z.string(), z.unknown()),
-  events: z.array(
-    z.object({ kind: z.string(), source: z.string(), bucket: z.string(), key: z.string() }),
-  ),
+  events: z.array(z.object({ kind: z.string(), source: z.string(), bucket: z.string(), key: z.string() })),
 }).meta({ id: 'WholeDeadLetter' });
 
 const chosen = {

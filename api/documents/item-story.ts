@@ -6,9 +6,11 @@ import { Time } from './jobs.ts';
 export const StoryView = Item.extend({
   job_id: z.string(),
   fingerprint: z.string().describe('Of what is wanted now: task, parameters and inputs. Empty where it has none.'),
-  mark: z.enum(['none', 'unmarked', 'current', 'outdated']).describe(
-    'none: no output; unmarked: somebody put it there; current: made from what is wanted now; outdated: made from something else.',
-  ),
+  mark: z
+    .enum(['none', 'unmarked', 'current', 'outdated'])
+    .describe(
+      'none: no output; unmarked: somebody put it there; current: made from what is wanted now; outdated: made from something else.',
+    ),
   story: z.array(
     z.object({
       at: Time,

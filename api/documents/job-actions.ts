@@ -36,6 +36,8 @@ export const CancelAnswer = z
   })
   .meta({ id: 'CancelAnswer' });
 
+export const ResumeRequest = z.strictObject({}).meta({ id: 'ResumeRequest' });
+
 export const ResumeAnswer = z
   .object({ job_id: z.string(), was_cancelled: z.boolean(), reconciled: Reconciled })
   .meta({ id: 'ResumeAnswer' });

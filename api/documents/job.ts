@@ -29,13 +29,14 @@ export const MAX_ATTENTION = 20;
 export const MAX_ATTEMPTS = 20;
 
 /** `<stage>/<item>`: where the page before ended. */
-const ItemCursor = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,62}\/\d{1,9}$/, { error: 'expected STAGE/ITEM, such as segmentation/57' });
+const ItemCursor = z.string().regex(/^[a-z][a-z0-9-]{0,62}\/\d{1,9}$/, { error: 'expected STAGE/ITEM, such as segmentation/57' });
 
 export const JobQuery = z.object({
   stage: StageName.optional().describe('Items of this stage only.'),
-  phase: commaList(z.enum(ITEM_PHASES, { error: `expected phases (${ITEM_PHASES.join(', ')}), comma-separated` }), ITEM_PHASES.length)
+  phase: commaList(
+    z.enum(ITEM_PHASES, { error: `expected phases (${ITEM_PHASES.join(', ')}), comma-separated` }),
+    ITEM_PHASES.length,
+  )
     .optional()
     .describe('Items in these phases only, comma-separated.'),
   limit: wholeNumber(0, MAX_ITEMS).optional().describe(`At most so many items; ${DEFAULT_ITEMS} unless given.`),

@@ -40,7 +40,10 @@ export const SegmentRequest = z
       {
         job_id: 'talk-1',
         master_audio_http_url: 'https://media.example.com/talk.m4a',
-        segments: [{ start_sec: 0, duration_sec: 8 }, { start_sec: 8, duration_sec: 6.5, target_sec: 7 }],
+        segments: [
+          { start_sec: 0, duration_sec: 8 },
+          { start_sec: 8, duration_sec: 6.5, target_sec: 7 },
+        ],
       },
     ],
   });

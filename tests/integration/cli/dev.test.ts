@@ -56,6 +56,7 @@ describe('millrace dev', () => {
       bucket: { name: 'videos', endpoint: url, region: 'us-east-1', accessKeyId: text, secretAccessKey: text },
       queue: { kind: 'sqs', url, deadLetterUrl: url, endpoint: url },
       runpod: { url, apiKey: text },
+      api: { url, token: text },
     });
     const devFile = join(dataDir, 'dev.json');
     expect(DevFile.parse(JSON.parse(await readFile(devFile, 'utf8'))).pid).toBe(dev.pid);
