@@ -20,6 +20,7 @@ export interface DeletedJob {
 }
 
 const DELETES_AT_ONCE = 16;
+const MAX_PASSES = 3;
 const STATE_KINDS = ['claims', 'runs', 'retries', 'waiting'] as const;
 
 export interface DeleteOptions {
@@ -60,14 +61,17 @@ export async function deleteJob(
   };
   let [objects, stateObjects] = [0, 0];
   const counted = (): DeletedJob => ({ objects, stateObjects, running: 0, isFinished: false });
-  for await (const keys of pagesUnder(source, folder, signal)) {
-    objects += await remove(keys.filter((key) => key !== cancelKey));
-    if (source.now() >= untilMs) return counted();
-  }
-  for (const prefix of prefixes) {
-    for await (const keys of pagesUnder(source, prefix, signal)) {
-      stateObjects += await remove(keys);
-      if (source.now() >= untilMs) return counted();
+  // A worker that was stopped may write a last result meanwhile, and a consumer a note.
+  for (let pass = 1, found = 1; pass <= MAX_PASSES && found > 0; pass += 1) {
+    found = 0;
+    for (const prefix of [folder, ...prefixes]) {
+      for await (const keys of pagesUnder(source, prefix, signal)) {
+        const deleted = await remove(keys.filter((key) => key !== cancelKey));
+        found += deleted;
+        if (prefix === folder) objects += deleted;
+        else stateObjects += deleted;
+        if (source.now() >= untilMs) return counted();
+      }
     }
   }
   const left = await listSlots(source, undefined, signal);

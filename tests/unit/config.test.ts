@@ -188,6 +188,7 @@ describe('readConfig', () => {
       'CLOUDFLARE_API_TOKEN',
       'MILLRACE_WEBHOOK_URL',
       'MILLRACE_WEBHOOK_SECRET',
+      'MILLRACE_API_TOKENS',
     ]);
     fc.assert(
       fc.property(fc.subarray(SECRETS), fc.stringMatching(/^[A-Za-z0-9/+]{16,40}$/), (names, secret) => {
