@@ -44,9 +44,12 @@ export interface ApiServer {
 
 /** How long a request may take once the server is to stop. */
 const STOP_GRACE_MS = 10_000;
+const IDLE_CHECK_MS = 50;
 /** How long a client may take to send its request. */
 const REQUEST_TIMEOUT_MS = 120_000;
 const HEADERS_TIMEOUT_MS = 15_000;
+/** Longer than clients and load balancers keep an idle connection: one that is closed as it is used again is a lost request to them. */
+const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /** Throws CONFIG_INVALID where the port is taken, or where the whole world could ask without a token. */
@@ -88,7 +91,12 @@ export async function startApi(options: ApiServerOptions): Promise<ApiServer> {
     return app.fetch(request, peer === undefined ? {} : { peer });
   });
   const server = createServer(
-    { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS },
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    },
     (incoming, outgoing) => void answer(incoming, outgoing),
   );
   const actualPort = await listen(server, host, port);
@@ -103,9 +111,11 @@ export async function startApi(options: ApiServerOptions): Promise<ApiServer> {
       const closed = once(server, 'close');
       server.close();
       watch.close();
-      server.closeIdleConnections();
+      // Of what is answered from now on, the connections would stay open for the client's next request.
+      const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
       const cut = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS);
       await closed;
+      clearInterval(idle);
       clearTimeout(cut);
       log.info('the API has stopped');
     },
