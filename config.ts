@@ -32,6 +32,9 @@ const SecretList = list(
     .regex(/^(whsec_)?[A-Za-z0-9+/]{32,86}={0,2}$/, { error: 'expected base64 of 24 to 64 random bytes, whsec_ in front' }),
 );
 const EventList = list(z.string().regex(/^(job|stage)\.ended$/, { error: 'expected job.ended, stage.ended, or both' }));
+const TokenList = list(
+  z.string().regex(/^[\x21-\x2b\x2d-\x7e]{16,512}$/, { error: 'expected tokens of 16 to 512 characters, without spaces' }),
+);
 const EndpointList = list(
   z.string().regex(/^[A-Za-z0-9][\w-]*=\S+$/, { error: 'expected name=endpoint pairs, such as talker=abc123' }),
 );
@@ -61,7 +64,7 @@ interface Variable {
   readonly default?: string;
   /** Shown in errors and in the README. */
   readonly about: string;
-  readonly group: 'Bucket' | 'RunPod' | 'Queue' | 'Pipeline' | 'Worker' | 'Local';
+  readonly group: 'Bucket' | 'RunPod' | 'Queue' | 'Pipeline' | 'API' | 'Worker' | 'Local';
   /** Never shown. */
   readonly secret?: true;
 }
@@ -216,6 +219,32 @@ export const VARIABLES = {
       default: '604800',
     },
   ),
+
+  MILLRACE_API_HOST: variable(
+    'API',
+    z.string().regex(/^[\w.:-]+$/, { error: 'expected an address or a host name, such as 0.0.0.0' }),
+    'The address that `millrace api` listens on. Another than loopback needs `MILLRACE_API_TOKENS`.',
+    { default: '127.0.0.1' },
+  ),
+  MILLRACE_API_PORT: variable('API', whole(0, 65_535), 'Its port; 0 picks a free one.', { default: '8080' }),
+  MILLRACE_API_TOKENS: variable(
+    'API',
+    TokenList,
+    'Who may ask: tokens of 16 to 512 characters, comma-separated; `openssl rand -hex 24` makes one.',
+    { secret: true, default: '' },
+  ),
+  MILLRACE_API_REQUESTS_PER_MINUTE: variable('API', whole(0, 1_000_000), 'The most requests of one token; 0 is no limit.', {
+    default: '1200',
+  }),
+  MILLRACE_API_MAX_STREAMS: variable('API', whole(1, 10_000), 'The most event streams that are open at once.', {
+    default: '100',
+  }),
+  VIDEOS_PUBLIC_BASE_URL: variable(
+    'API',
+    Url,
+    'Where the API reads `s3://` objects that it has no keys for; `R2_PUBLIC_BASE_URL` unless given.',
+  ),
+  VIDEOS_PUBLIC_BUCKET: variable('API', Text, 'The only bucket that this address serves; `R2_PUBLIC_BUCKET` unless given.'),
 
   FFMPEG_PATH: variable('Worker', Text, 'The ffmpeg to use; else the system\u2019s, else the one that npm carries.'),
   FFPROBE_PATH: variable('Worker', Text, 'The ffprobe to use; found like ffmpeg.'),

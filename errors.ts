@@ -83,6 +83,22 @@ const table = {
     meaning: "A webhook's receiver answered with a redirect or another 4xx, or its address is one that is not called.",
   },
 
+  // The HTTP API
+  REQUEST_INVALID: { retryable: false, meaning: 'A request is not what its route takes.' },
+  UNAUTHENTICATED: { retryable: false, meaning: 'A request came without a valid token or session.' },
+  ORIGIN_REFUSED: {
+    retryable: false,
+    meaning: 'A request came from a page of another origin, or under a name that is not this server.',
+  },
+  NOT_FOUND: { retryable: false, meaning: 'There is nothing at this address.' },
+  METHOD_NOT_ALLOWED: { retryable: false, meaning: 'The address is known, but not with this method.' },
+  CONFLICT: { retryable: false, meaning: 'What is asked for does not fit the state that things are in.' },
+  REQUEST_TOO_LARGE: { retryable: false, meaning: 'The body of a request is larger than its route takes.' },
+  MEDIA_TYPE_UNSUPPORTED: { retryable: false, meaning: 'The body of a request is not JSON.' },
+  RANGE_UNSATISFIABLE: { retryable: false, meaning: 'A range of an object lies behind its end.' },
+  RATE_LIMITED: { retryable: true, meaning: 'Too many requests came in a short time.' },
+  BUSY: { retryable: true, meaning: 'This server has as much of that to do as it takes, or it is stopping.' },
+
   // Worker
   TASK_UNKNOWN: { retryable: false, meaning: 'The worker has no task of that name.' },
   PARAMETERS_INVALID: { retryable: false, meaning: "A task's parameters are not what its schema asks for." },

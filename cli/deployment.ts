@@ -140,7 +140,7 @@ export function createReconciler(config: Config, log: Logger): Reconciler {
 }
 
 const ID_BYTES = 8;
-const randomId = (): string => randomBytes(ID_BYTES).toString('hex');
+export const randomId = (): string => randomBytes(ID_BYTES).toString('hex');
 
 /** Names this process in what it claims. */
 export const createProcessId = (): string => `${hostname()}-${process.pid}-${randomId()}`;

@@ -1,4 +1,4 @@
-/** Everything on one machine: bucket, queue and its dead-letter queue, RunPod endpoint, workers and a consumer. */
+/** Everything on one machine: bucket, queue and its dead-letter queue, RunPod endpoint, workers, a consumer and the API. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,9 @@ import { z } from 'zod';
 import { readConfig } from '../config.ts';
 import { startBucket } from '../local/bucket/bucket.ts';
 import { startEndpoint } from '../local/endpoint/endpoint.ts';
+import { LOOPBACK } from '../local/loopback-server.ts';
 import type { Logger } from '../log.ts';
+import { startApiProcess } from './api-process.ts';
 import { startConsumer } from './consumer-process.ts';
 import { removeLocalEnvironment, writeLocalEnvironment } from './local-environment.ts';
 import { choosePorts, rememberPorts } from './local-ports.ts';
@@ -16,7 +18,7 @@ import { startWorkerPool } from './worker-pool.ts';
 
 export interface LocalStackOptions {
   readonly dataDir: string;
-  /** The bucket's; the queue's and the endpoint's are the next two. 0 picks free ones, and the same the next time. */
+  /** The bucket's; the queue's, the endpoint's and the API's are the next three. 0 picks free ones, and the same the next time. */
   readonly port: number;
   /** SQS unless told. */
   readonly queue?: QueueKind;
@@ -39,7 +41,7 @@ export interface LocalStack {
   readonly environment: Readonly<Record<string, string>>;
   /** The folder that holds the bucket's objects as plain files. */
   readonly bucketFolder: string;
-  /** In order: consumer, workers, endpoint, bucket, queue. */
+  /** In order: API, consumer, workers, endpoint, bucket, queue. */
   stop(): Promise<void>;
 }
 
@@ -53,7 +55,10 @@ export interface StackDescription {
   };
   readonly queue: LocalQueue['description'];
   readonly runpod: { readonly url: string; readonly apiKey: string };
+  readonly api: { readonly url: string; readonly token: string };
 }
+
+type StackParts = Omit<StackDescription, 'api'>;
 
 export const LOCAL_BUCKET = 'videos';
 const REGION = 'us-east-1';
@@ -107,22 +112,18 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     });
     stops.push(() => endpoint.close());
 
-    await rememberPorts(dataDir, {
-      bucket: portOf(bucket.endpoint),
-      queue: queue.port,
-      endpoint: portOf(endpoint.endpoint),
-    });
-
-    const description: StackDescription = {
+    const parts: StackParts = {
       bucket: { name: LOCAL_BUCKET, endpoint: bucket.endpoint, ...signing },
       queue: queue.description,
       runpod: { url: endpoint.runUrl, apiKey: keys.apiKey },
     };
     const environment = {
-      ...environmentOf(description),
+      ...environmentOf(parts),
       ...queue.environment,
-      ...(queue.description.kind === 'pubsub' ? googleEnvironment(description, serviceAccountFile) : {}),
+      ...(queue.description.kind === 'pubsub' ? googleEnvironment(parts, serviceAccountFile) : {}),
+      MILLRACE_API_TOKENS: keys.apiToken,
     };
+    const config = readConfig({ ...env, ...environment });
     const allowHosts = [bucket.endpoint.replace('http://', ''), ...(options.allowHosts ?? [])].join(',');
     const passedOn = Object.fromEntries(FFMPEG_SETTINGS.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
     const pool = startWorkerPool({
@@ -133,11 +134,25 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     });
     stops.push(() => pool.stop());
     if (options.consume) {
-      const consumer = await startConsumer(readConfig({ ...env, ...environment }), log, {
+      const consumer = await startConsumer(config, log, {
         waitTimeSeconds: LOCAL_POLL_SECONDS,
       });
       stops.push(() => consumer.stop());
     }
+    // Its audit of dead letters lies with the rest of the data, wherever this was started.
+    const allowed = [...config.HTTP_ALLOW_HOSTS, ...(options.allowHosts ?? [])];
+    const api = await startApiProcess({ ...config, MILLRACE_DATA: dataDir, HTTP_ALLOW_HOSTS: allowed }, log, {
+      host: LOOPBACK,
+      port: ports.api,
+    });
+    stops.push(() => api.stop());
+    await rememberPorts(dataDir, {
+      bucket: portOf(bucket.endpoint),
+      queue: queue.port,
+      endpoint: portOf(endpoint.endpoint),
+      api: api.port,
+    });
+    const description: StackDescription = { ...parts, api: { url: api.url, token: keys.apiToken } };
     await writeLocalEnvironment(dataDir, environment);
     return { description, environment, bucketFolder, stop };
   } catch (thrown) {
@@ -146,20 +161,43 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   }
 }
 
-const Keys = z.object({ accessKeyId: z.string(), secretAccessKey: z.string(), apiKey: z.string() });
+const Keys = z.object({
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+  apiKey: z.string(),
+  apiToken: z.string(),
+});
 type Keys = z.infer<typeof Keys>;
 
 /** Made once per data folder: even on loopback, a key that everybody knows is none. */
 function readKeys(dataDir: string): Keys {
   const file = join(dataDir, 'keys.json');
   mkdirSync(dataDir, { recursive: true });
-  try {
-    return Keys.parse(JSON.parse(readFileSync(file, 'utf8')));
-  } catch {
-    const keys = { accessKeyId: `LOCAL${random(8).toUpperCase()}`, secretAccessKey: random(20), apiKey: random(20) };
+  const fresh: Keys = {
+    accessKeyId: `LOCAL${random(8).toUpperCase()}`,
+    secretAccessKey: random(20),
+    apiKey: random(20),
+    apiToken: random(20),
+  };
+  const known = readKnownKeys(file);
+  const keys = { ...fresh, ...known };
+  if (Object.keys(known).length < Object.keys(fresh).length) {
     writeFileSync(file, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 });
-    return keys;
   }
+  return keys;
+}
+
+/** Those that there are: a data folder of an earlier version may have fewer. */
+function readKnownKeys(file: string): Partial<Keys> {
+  try {
+    return withoutUndefined(Keys.partial().parse(JSON.parse(readFileSync(file, 'utf8'))));
+  } catch {
+    return {};
+  }
+}
+
+function withoutUndefined(keys: { [N in keyof Keys]?: Keys[N] | undefined }): Partial<Keys> {
+  return Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== undefined));
 }
 
 const portOf = (origin: string): number => Number(new URL(origin).port);
@@ -199,7 +237,7 @@ async function notifyQueue(endpoint: string, { region, ...credentials }: Signing
   client.destroy();
 }
 
-function environmentOf({ bucket, queue, runpod }: StackDescription): Record<string, string> {
+function environmentOf({ bucket, queue, runpod }: StackParts): Record<string, string> {
   return {
     VIDEOS_BUCKET: `s3://${bucket.name}`,
     S3_ENDPOINT_URL: bucket.endpoint,
@@ -218,7 +256,7 @@ function environmentOf({ bucket, queue, runpod }: StackDescription): Record<stri
 }
 
 /** A deployment on Google has no AWS name anywhere: the same bucket, through Google's API. */
-function googleEnvironment({ bucket }: StackDescription, serviceAccountFile: string): Record<string, string> {
+function googleEnvironment({ bucket }: StackParts, serviceAccountFile: string): Record<string, string> {
   return {
     VIDEOS_BUCKET: `gs://${bucket.name}`,
     MILLRACE_GCS_ENDPOINT: bucket.endpoint,

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   decode: async () => (await import('./commands/decode.ts')).addDecode,
   consume: async () => (await import('./commands/consume.ts')).addConsume,
+  api: async () => (await import('./commands/api.ts')).addApi,
   worker: async () => (await import('./commands/worker.ts')).addWorker,
 };
 

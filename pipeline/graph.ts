@@ -127,7 +127,7 @@ function inDependencyOrder(stages: readonly GraphStage[]): Ordered {
 }
 
 /** True where an output of `upstream` may be an input of `stage`, or is its manifest. */
-function feeds(upstream: GraphStage, stage: GraphStage): boolean {
+export function feeds(upstream: GraphStage, stage: GraphStage): boolean {
   if (stage.manifest?.keys.includes(upstream.output) === true) return true;
   return Object.values(stage.inputs ?? {}).some((input) =>
     'stage' in input ? input.stage === upstream.name : mayMeet(input.key, upstream.output),

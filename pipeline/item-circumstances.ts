@@ -39,8 +39,19 @@ export async function tellCircumstances(
   }
 }
 
-/** Why the stage has no item of that number, and what to do where something is to be done. */
-export function whyNoItem(
+/** Why the plan has no such item, and what to do where something is to be done: the stage is unknown, off, waits, is blocked, or has fewer. */
+export function whyNoItem(planned: PlannedJob, stageName: string, item: string): { readonly why: string; readonly fix?: string } {
+  const { job, stages } = planned.plan;
+  const stage = stages.find(({ name }) => name === stageName);
+  if (stage === undefined) {
+    const known = stages.map(({ name }) => name).join(', ') || 'none, because its pipeline.json cannot be used';
+    return { why: `${job} has no stage ${JSON.stringify(stageName)}`, fix: `Its stages are ${known}.` };
+  }
+  const { why, ...fix } = whyNotInStage(planned, stage, item);
+  return { why: `${job} has no ${stageName}/${item}: ${why}`, ...fix };
+}
+
+function whyNotInStage(
   { plan, graph, snapshot }: PlannedJob,
   stage: PlannedStage,
   item: string,

@@ -29,6 +29,30 @@ export function retriesIn({ stages }: Plan, { stage, items }: RetrySelection): A
     }));
 }
 
+/** For a stage or an item that the job does not have, and where the job is cancelled; undefined where nothing stands in the way. */
+export function whyNoRetry(
+  { job, stages, stopped }: Plan,
+  { stage, items }: RetrySelection,
+): { readonly message: string; readonly fix: string } | undefined {
+  if (stopped === 'cancelled') {
+    return { message: `${job} is cancelled, so nothing of it can be retried`, fix: `Run millrace resume ${job} first.` };
+  }
+  const chosen = stages.filter(({ name }) => stage === undefined || name === stage);
+  if (chosen.length === 0) {
+    return {
+      message: stage === undefined ? `${job} has no stages` : `${job} has no stage ${JSON.stringify(stage)}`,
+      fix: `Its stages are ${stages.map(({ name }) => name).join(', ')}.`,
+    };
+  }
+  const known = Math.max(...chosen.map((planned) => planned.items.length));
+  const missing = [...(items ?? [])].find((item) => item >= known);
+  if (missing === undefined) return undefined;
+  const where = stage === undefined ? job : `${stage} of ${job}`;
+  const fix =
+    known === 0 ? `It has none yet: millrace status ${job} says what it waits for.` : `Its items are 0 to ${known - 1}.`;
+  return { message: `${where} has no item ${missing}`, fix };
+}
+
 /** Whoever asked looks at the job at once. This is for where it dies before it does. */
 const NOTE_AFTER_MS = 60_000;
 

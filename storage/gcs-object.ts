@@ -23,7 +23,15 @@ export type GcsObject = z.infer<typeof GcsObject>;
 export const OBJECT_FIELDS = 'name,size,generation,timeCreated,contentType,metadata';
 export const LISTED_FIELDS = 'nextPageToken,items(name,size,generation,timeCreated)';
 
-export const GcsPage = z.object({ nextPageToken: z.string().optional(), items: z.array(GcsObject).optional() });
+/** Of a listing of folders: an object without a folder is of no use there. */
+export const FOLDER_FIELDS = 'nextPageToken,prefixes';
+
+export const GcsPage = z.object({
+  nextPageToken: z.string().optional(),
+  items: z.array(GcsObject).optional(),
+  prefixes: z.array(z.string()).optional(),
+});
+export type GcsPage = z.infer<typeof GcsPage>;
 
 /** Google's own limit is 1000 objects a page, which is far less. */
 const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024;

@@ -7,10 +7,20 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { MillraceError } from '../errors.ts';
+import { behindFolder, folderNames } from './folders.ts';
 import { createGcsClient, type GcsClientSettings } from './gcs-client.ts';
 import { createGcsObject } from './gcs-create.ts';
 import { GcsRefusal, gcsError } from './gcs-errors.ts';
-import { GcsObject, GcsPage, headOf, headOfHeaders, LISTED_FIELDS, OBJECT_FIELDS, readDocument } from './gcs-object.ts';
+import {
+  FOLDER_FIELDS,
+  GcsObject,
+  GcsPage,
+  headOf,
+  headOfHeaders,
+  LISTED_FIELDS,
+  OBJECT_FIELDS,
+  readDocument,
+} from './gcs-object.ts';
 import { createGcsPresigner } from './gcs-presign.ts';
 import { insertObject, insertStream } from './gcs-upload.ts';
 import { generationOf, generationVersion } from './gcs-version.ts';
@@ -54,32 +64,50 @@ export function createGcsStore(options: GcsStoreOptions): GcsStore {
     );
   }
 
+  async function* pages(
+    prefix: string,
+    parameters: Readonly<Record<string, string>>,
+    startOffset: string | undefined,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<GcsPage> {
+    let token: string | undefined;
+    do {
+      const query = new URLSearchParams({
+        prefix,
+        maxResults: String(MAX_PAGE_OBJECTS),
+        ...parameters,
+        ...(startOffset === undefined ? {} : { startOffset }),
+        ...(token === undefined ? {} : { pageToken: token }),
+      });
+      const page = await attempt('objects.list', prefix, signal, async () =>
+        readDocument(GcsPage, (await client.repeatedly({ method: 'GET', target: `${objects}?${query}`, signal })).body),
+      );
+      if (page.nextPageToken !== undefined && page.nextPageToken === token) {
+        const context = { method: 'objects.list', bucket, key: prefix };
+        throw new MillraceError('STORE_ERROR', `the listing of gs://${bucket}/${prefix} does not advance`, { context });
+      }
+      yield page;
+      token = page.nextPageToken;
+    } while (token !== undefined);
+  }
+
   return {
     scheme: 'gs',
     bucket,
     head,
 
     async *list(prefix, { startAfter, signal } = {}) {
-      let token: string | undefined;
-      do {
-        const query = new URLSearchParams({
-          prefix,
-          maxResults: String(MAX_PAGE_OBJECTS),
-          fields: LISTED_FIELDS,
-          ...(startAfter === undefined ? {} : { startOffset: startAfter }),
-          ...(token === undefined ? {} : { pageToken: token }),
-        });
-        const page = await attempt('objects.list', prefix, signal, async () =>
-          readDocument(GcsPage, (await client.repeatedly({ method: 'GET', target: `${objects}?${query}`, signal })).body),
-        );
-        if (page.nextPageToken !== undefined && page.nextPageToken === token) {
-          const context = { method: 'objects.list', bucket, key: prefix };
-          throw new MillraceError('STORE_ERROR', `the listing of gs://${bucket}/${prefix} does not advance`, { context });
-        }
+      for await (const { items = [] } of pages(prefix, { fields: LISTED_FIELDS }, startAfter, signal)) {
         // startOffset is inclusive.
-        yield (page.items ?? []).filter(({ name }) => name !== startAfter).map(infoOf);
-        token = page.nextPageToken;
-      } while (token !== undefined);
+        yield items.filter(({ name }) => name !== startAfter).map(infoOf);
+      }
+    },
+
+    async *listFolders(prefix, { startAfter, signal } = {}) {
+      const from = startAfter === undefined ? undefined : behindFolder(prefix, startAfter);
+      for await (const page of pages(prefix, { fields: FOLDER_FIELDS, delimiter: '/' }, from, signal)) {
+        yield folderNames(prefix, page.prefixes ?? [], startAfter);
+      }
     },
 
     get(key, { range, ifMatch, signal } = {}) {

@@ -54,6 +54,14 @@ export interface ObjectStore {
     prefix: string,
     options?: { readonly startAfter?: string; readonly signal?: AbortSignal },
   ): AsyncIterable<readonly ObjectInfo[]>;
+  /**
+   * The folders right under `prefix`, which ends with a slash: `talk-1` for everything under `pipelines/talk-1/`. In the order of their
+   * keys, a page at a time; a request for every thousand, however much lies in them. `startAfter` is such a name.
+   */
+  listFolders(
+    prefix: string,
+    options?: { readonly startAfter?: string; readonly signal?: AbortSignal },
+  ): AsyncIterable<readonly string[]>;
   /** `null` where there is no such object. */
   head(key: string, signal?: AbortSignal): Promise<ObjectHead | null>;
   /** `null` where there is no such object. */

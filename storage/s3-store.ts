@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { MillraceError } from '../errors.ts';
 import { exactLength } from './body-length.ts';
+import { behindFolder, folderNames } from './folders.ts';
 import type { ObjectHead, ObjectInfo, ObjectStore, PutOptions } from './object-store.ts';
 import { createS3Client, type S3ClientSettings } from './s3-client.ts';
 import { createObject, type Sleep } from './s3-create.ts';
@@ -57,39 +58,61 @@ export function createS3Store(options: S3StoreOptions): S3Store {
     });
   }
 
+  async function* pages(
+    prefix: string,
+    { StartAfter, Delimiter }: { readonly StartAfter?: string | undefined; readonly Delimiter?: string },
+    signal: AbortSignal | undefined,
+  ) {
+    let token: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: prefix,
+        // Without it one key with a character that XML cannot hold makes the whole page unreadable.
+        EncodingType: 'url',
+        ...(Delimiter === undefined ? {} : { Delimiter }),
+        ...(token === undefined ? {} : { ContinuationToken: token }),
+        ...(token !== undefined || StartAfter === undefined ? {} : { StartAfter }),
+      });
+      const page = await attempt('ListObjectsV2', prefix, signal, () => client.send(command, sending(signal)));
+      const next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+      if (page.IsTruncated === true && (next === undefined || next === token)) {
+        const context = { method: 'ListObjectsV2', bucket, key: prefix };
+        throw new MillraceError('STORE_ERROR', `the listing of ${scheme}://${bucket}/${prefix} does not advance`, { context });
+      }
+      const keyOf = (key = '') => (page.EncodingType === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key);
+      yield { page, keyOf };
+      token = next;
+    } while (token !== undefined);
+  }
+
   return {
     scheme,
     bucket,
     head,
 
     async *list(prefix, { startAfter, signal } = {}) {
-      let token: string | undefined;
-      do {
-        const command = new ListObjectsV2Command({
-          Bucket: bucket,
-          Prefix: prefix,
-          // Without it one key with a character that XML cannot hold makes the whole page unreadable.
-          EncodingType: 'url',
-          ...(token === undefined ? {} : { ContinuationToken: token }),
-          ...(token !== undefined || startAfter === undefined ? {} : { StartAfter: startAfter }),
-        });
-        const page = await attempt('ListObjectsV2', prefix, signal, () => client.send(command, sending(signal)));
-        const next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-        if (page.IsTruncated === true && (next === undefined || next === token)) {
-          const context = { method: 'ListObjectsV2', bucket, key: prefix };
-          throw new MillraceError('STORE_ERROR', `the listing of ${scheme}://${bucket}/${prefix} does not advance`, { context });
-        }
+      for await (const { page, keyOf } of pages(prefix, { StartAfter: startAfter }, signal)) {
         yield (page.Contents ?? []).map((object): ObjectInfo => {
-          const key = object.Key ?? '';
           return {
-            key: page.EncodingType === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key,
+            key: keyOf(object.Key),
             sizeBytes: object.Size ?? 0,
             etag: unquoted(object.ETag),
             lastModifiedMs: object.LastModified?.getTime() ?? 0,
           };
         });
-        token = next;
-      } while (token !== undefined);
+      }
+    },
+
+    async *listFolders(prefix, { startAfter, signal } = {}) {
+      const from = startAfter === undefined ? undefined : behindFolder(prefix, startAfter);
+      for await (const { page, keyOf } of pages(prefix, { StartAfter: from, Delimiter: '/' }, signal)) {
+        yield folderNames(
+          prefix,
+          (page.CommonPrefixes ?? []).map((each) => keyOf(each.Prefix)),
+          startAfter,
+        );
+      }
     },
 
     get(key, { range, ifMatch, signal } = {}) {

@@ -1,13 +1,10 @@
 import type { Command } from 'commander';
 import { MillraceError } from '../../errors.ts';
-import type { Cancel } from '../../manifests/cancel.ts';
+import { hasJob, liftCancel, writeCancel } from '../../pipeline/cancel-job.ts';
 import { reconcile } from '../../pipeline/reconcile.ts';
-import type { ObjectStore } from '../../storage/object-store.ts';
 import { createReconciler } from '../deployment.ts';
 import { jobArgument } from '../job-argument.ts';
 import { openSession, stopSignal } from '../session.ts';
-
-const CANCEL_KEY = 'cancel.json';
 
 export function addCancel(program: Command): void {
   program
@@ -19,24 +16,14 @@ export function addCancel(program: Command): void {
     .action(async (job: string, { reason }: { reason?: string }) => {
       const { config, log, terminal } = openSession('cancel');
       const reconciler = createReconciler(config, log);
-      const { store, layout } = reconciler;
-      // A mistyped id would make a folder, and a later job of that name would begin cancelled.
-      if (!(await hasObjects(store, layout.jobFolder(job)))) {
-        throw new MillraceError('USAGE', `there is no job ${JSON.stringify(job)}: nothing lies under ${layout.jobFolder(job)}`);
+      if (!(await hasJob(reconciler, job))) {
+        const folder = reconciler.layout.jobFolder(job);
+        throw new MillraceError('USAGE', `there is no job ${JSON.stringify(job)}: nothing lies under ${folder}`);
       }
-      const body: Cancel = reason === undefined ? {} : { reason };
-      // Whoever cancelled first said why.
-      const isNew = await store.createIfAbsent(layout.jobKey(job, CANCEL_KEY), `${JSON.stringify(body, null, 2)}\n`, {
-        contentType: 'application/json',
-      });
+      const isNew = await writeCancel(reconciler, job, reason);
       const { cancelled } = await reconcile(reconciler, job, stopSignal());
       terminal.print(`${isNew ? 'cancelled' : 'was cancelled already:'} ${job}; ${cancelled} running items stopped`);
     });
-}
-
-async function hasObjects(store: ObjectStore, prefix: string): Promise<boolean> {
-  for await (const page of store.list(prefix)) if (page.length > 0) return true;
-  return false;
 }
 
 export function addResume(program: Command): void {
@@ -48,9 +35,7 @@ export function addResume(program: Command): void {
     .action(async (job: string) => {
       const { config, log, terminal } = openSession('resume');
       const reconciler = createReconciler(config, log);
-      const { store, layout } = reconciler;
-      const wasCancelled = (await store.head(layout.jobKey(job, CANCEL_KEY))) !== null;
-      await store.delete(layout.jobKey(job, CANCEL_KEY));
+      const wasCancelled = await liftCancel(reconciler, job);
       const { dispatched } = await reconcile(reconciler, job, stopSignal());
       terminal.print(`${wasCancelled ? 'resumed' : 'was not cancelled:'} ${job}; ${dispatched} dispatched`);
     });

@@ -6,7 +6,7 @@ import { type LocalStack, startLocalStack } from '../local-stack.ts';
 import { wholeNumber } from '../number-argument.ts';
 import { aborted, dataDir, openOwnSession, stopSignal } from '../session.ts';
 
-/** The bucket's; the queue and the endpoint take the next two. */
+/** The bucket's; the queue, the endpoint and the API take the next three. */
 const DEFAULT_PORT = 9100;
 const DEFAULT_WORKERS = 2;
 
@@ -21,11 +21,11 @@ interface DevOptions {
 export function addDev(program: Command): void {
   program
     .command('dev')
-    .description('Everything on this machine, on loopback: bucket, queue, RunPod endpoint, workers and a consumer.')
+    .description('Everything on this machine, on loopback: bucket, queue, RunPod endpoint, workers, a consumer and the API.')
     .option(
       '--port <n>',
-      'the port of the bucket; queue and endpoint take the next two; 0 picks free ones',
-      wholeNumber(0, 65_533),
+      'the port of the bucket; queue, endpoint and API take the next three; 0 picks free ones',
+      wholeNumber(0, 65_532),
       DEFAULT_PORT,
     )
     .addOption(
@@ -59,7 +59,7 @@ Examples:
     });
 }
 
-function welcome({ description: { bucket, queue, runpod }, bucketFolder }: LocalStack): string[] {
+function welcome({ description: { bucket, queue, runpod, api }, bucketFolder }: LocalStack): string[] {
   return [
     'Millrace is running on this machine.',
     '',
@@ -68,6 +68,7 @@ function welcome({ description: { bucket, queue, runpod }, bucketFolder }: Local
     `  queue    ${queue.url}`,
     `  dead     ${queue.deadLetterUrl}`,
     `  RunPod   ${runpod.url}  key ${runpod.apiKey}`,
+    `  API      ${api.url}  token ${api.token}`,
     '',
     'Write a file into a job:',
     '',

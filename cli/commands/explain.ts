@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config.ts';
-import { asMillraceError, MillraceError } from '../../errors.ts';
+import { MillraceError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { adviceFor } from '../../pipeline/advice.ts';
+import { type AskedRun, askRuns } from '../../pipeline/ask-runs.ts';
 import { tellCircumstances, whyNoItem } from '../../pipeline/item-circumstances.ts';
 import { type ItemStory, type StoryLine, tellItemStory } from '../../pipeline/item-story.ts';
 import { type PlannedJob, planJob } from '../../pipeline/job-plan.ts';
 import { jobState } from '../../pipeline/job-state.ts';
 import type { PlannedItem } from '../../pipeline/plan-types.ts';
-import { reasonOf } from '../../pipeline/stuck-endpoints.ts';
-import type { RunpodDispatcher } from '../../runpod/endpoint.ts';
 import { createPlanner, createRunpod } from '../deployment.ts';
 import { jobArgument } from '../job-argument.ts';
 import { openSession } from '../session.ts';
@@ -38,7 +38,10 @@ Examples:
       if (wanted === undefined) return explainJob(planned, terminal, json);
       const { stage, item } = parseItem(wanted);
       const story = await tellItemStory(planner, planned, stage, item);
-      if (story === undefined) throw unknownItem(planned, stage, item);
+      if (story === undefined) {
+        const { why, fix } = whyNoItem(planned, stage, item);
+        throw new MillraceError('USAGE', why, fix === undefined ? {} : { fix });
+      }
       const runs = await askRunPod(config, log, story);
       const circumstances = await tellCircumstances(planner, planned, story.item, Date.now());
       if (json)
@@ -55,51 +58,9 @@ function parseItem(text: string): { readonly stage: string; readonly item: strin
   });
 }
 
-/** Says why the plan has no such item: the stage is off, waits, is blocked, or has fewer. */
-function unknownItem(planned: PlannedJob, stageName: string, item: string): MillraceError {
-  const { plan } = planned;
-  const stage = plan.stages.find(({ name }) => name === stageName);
-  if (stage === undefined) {
-    const known = plan.stages.map(({ name }) => name).join(', ');
-    return new MillraceError('USAGE', `${plan.job} has no stage ${JSON.stringify(stageName)}`, {
-      fix: `Its stages are ${known}.`,
-    });
-  }
-  const { why, fix } = whyNoItem(planned, stage, item);
-  return new MillraceError('USAGE', `${plan.job} has no ${stageName}/${item}: ${why}`, fix === undefined ? {} : { fix });
-}
-
-interface AskedRun {
-  readonly runId: string;
-  readonly says: string;
-}
-
 async function askRunPod(config: Config, log: Logger, { openRuns }: ItemStory): Promise<AskedRun[]> {
-  if (openRuns.length === 0) return [];
-  if (config.RUNPOD_ENDPOINT === undefined || config.RUNPOD_API_KEY === undefined) {
-    return openRuns.map(({ runId }) => ({ runId, says: 'not asked: RUNPOD_ENDPOINT and RUNPOD_API_KEY are not set' }));
-  }
-  const runpod = createRunpod(config, log);
-  const asked: AskedRun[] = [];
-  for (const { runId, endpoint } of openRuns) {
-    try {
-      const status = await runpod.status(endpoint, runId);
-      const why = status.kind === 'queued' ? await whyQueued(runpod, endpoint) : '';
-      asked.push({ runId, says: status.kind === 'failed' ? `failed: ${status.error}` : `${status.kind}${why}` });
-    } catch (thrown) {
-      asked.push({ runId, says: `could not be asked: ${asMillraceError(thrown).message}` });
-    }
-  }
-  return asked;
-}
-
-/** RunPod itself only says that a run is queued; why it still is, its workers' counts say. */
-async function whyQueued(runpod: RunpodDispatcher, endpoint: string): Promise<string> {
-  try {
-    return `; ${reasonOf(await runpod.health(endpoint))}`;
-  } catch {
-    return '';
-  }
+  const isSetUp = config.RUNPOD_ENDPOINT !== undefined && config.RUNPOD_API_KEY !== undefined;
+  return askRuns(openRuns, isSetUp && openRuns.length > 0 ? createRunpod(config, log) : undefined);
 }
 
 interface Around {
@@ -135,34 +96,6 @@ function storyRow({ atMs, attempt, fingerprint, what }: StoryLine, item: Planned
   const outdated =
     fingerprint !== '' && fingerprint !== item.fingerprint ? ' (for inputs or parameters that have changed since)' : '';
   return [new Date(atMs).toISOString(), attempt === 0 ? '' : `attempt ${attempt}`, `${what}${outdated}`];
-}
-
-/** One sentence: what to do about it. */
-export function adviceFor({ phase, stage, item }: Pick<PlannedItem, 'phase' | 'stage' | 'item'>, job: string): string {
-  switch (phase) {
-    case 'done':
-      return 'Nothing is to be done.';
-    case 'running':
-      return 'Its run has not ended. If it waits for long, look at the endpoint: the consumer logs its health once the patience of the stage is over.';
-    case 'dispatch':
-      return `It is about to be dispatched: at the next look, as far as there are slots. If nothing happens, no consumer is running, or its event was lost: millrace reconcile ${job}`;
-    case 'held':
-      return `RunPod refused or did not answer, so the whole job waits and goes on by itself: millrace explain ${job} says when.`;
-    case 'retrying':
-      return `It is tried again by itself. At once: millrace retry ${job} --stage ${stage} --item ${item}`;
-    case 'failed':
-      return `Mend what the error names, then: millrace retry ${job} --stage ${stage} --item ${item} (a changed input or manifest does it by itself).`;
-    case 'removed':
-      return `It was made, and somebody or a lifecycle rule has deleted it. To make it again: millrace retry ${job} --stage ${stage} --item ${item}`;
-    case 'cancelled':
-      return `The job is cancelled. To go on: millrace resume ${job}`;
-    case 'waiting':
-      return 'Write what it waits for, or look at what should make that.';
-    case 'external':
-      return 'Another program has to write its output.';
-    case 'unknown':
-      return `Look again: millrace explain ${job} ${stage}/${item}`;
-  }
 }
 
 /** More than these of one stage are counted. */

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { MillraceError } from '../../errors.ts';
 import { planJob } from '../../pipeline/job-plan.ts';
-import type { Plan } from '../../pipeline/plan-types.ts';
 import { reconcile } from '../../pipeline/reconcile.ts';
-import { type RetrySelection, retriesIn, writeRetries } from '../../pipeline/retry.ts';
+import { type RetrySelection, retriesIn, whyNoRetry, writeRetries } from '../../pipeline/retry.ts';
 import { createReconciler } from '../deployment.ts';
 import { itemNumbers } from '../item-numbers.ts';
 import { jobArgument } from '../job-argument.ts';
@@ -36,7 +35,11 @@ Examples:
       const signal = stopSignal();
       const { plan } = await planJob(reconciler, job, signal);
       const selection: RetrySelection = { ...(stage === undefined ? {} : { stage }), ...(items === undefined ? {} : { items }) };
-      requireKnown(plan, selection);
+      const refusal = whyNoRetry(plan, selection);
+      if (refusal !== undefined) {
+        const { message } = refusal;
+        throw new MillraceError('USAGE', message, { fix: refusal.fix });
+      }
       const attempts = retriesIn(plan, selection);
       for (const { stage: name, item, attempt } of attempts) terminal.print(`retry  ${name}/${item}  after attempt ${attempt}`);
       if (attempts.length === 0) {
@@ -49,26 +52,4 @@ Examples:
       const { dispatched } = await reconcile(reconciler, job, signal);
       terminal.print(`${dispatched} dispatched; the rest follows as slots and inputs allow`);
     });
-}
-
-/** Throws USAGE for a stage or an item that the job does not have, and where the job is cancelled. */
-function requireKnown({ job, stages, stopped }: Plan, { stage, items }: RetrySelection): void {
-  if (stopped === 'cancelled') {
-    throw new MillraceError('USAGE', `${job} is cancelled, so nothing of it can be retried`, {
-      fix: `Run millrace resume ${job} first.`,
-    });
-  }
-  const chosen = stages.filter(({ name }) => stage === undefined || name === stage);
-  if (chosen.length === 0) {
-    throw new MillraceError('USAGE', `${job} has no stage ${JSON.stringify(stage)}`, {
-      fix: `Its stages are ${stages.map(({ name }) => name).join(', ')}.`,
-    });
-  }
-  const known = Math.max(...chosen.map((planned) => planned.items.length));
-  const missing = [...(items ?? [])].find((item) => item >= known);
-  if (missing === undefined) return;
-  const where = stage === undefined ? job : `${stage} of ${job}`;
-  throw new MillraceError('USAGE', `${where} has no item ${missing}`, {
-    fix: known === 0 ? `It has none yet: millrace status ${job} says what it waits for.` : `Its items are 0 to ${known - 1}.`,
-  });
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { MillraceError } from '../../errors.ts';
+import { folderNames } from '../../storage/folders.ts';
 import type { ObjectHead, ObjectInfo, ObjectStore, PutOptions } from '../../storage/object-store.ts';
 
 export interface StoredObject {
@@ -121,6 +122,14 @@ export function createMemoryBucket({ now, onChange }: MemoryBucketOptions): Memo
             if (found.length < pageSize) return;
             after = found.at(-1)?.key;
           }
+        },
+        async *listFolders(prefix, { startAfter, signal } = {}) {
+          const keys = await giveTurn('list', () => keysUnder(prefix), signal);
+          const names = keys.flatMap((key) => {
+            const slash = key.indexOf('/', prefix.length);
+            return slash < 0 ? [] : [key.slice(0, slash + 1)];
+          });
+          yield folderNames(prefix, [...new Set(names)], startAfter);
         },
         head: (key, signal) =>
           giveTurn(

@@ -45,6 +45,14 @@ const WRONG: Readonly<Record<VariableName, string | null>> = {
   MILLRACE_AUDIT_MINUTES: 'hourly',
   MILLRACE_MAX_RUNS_IN_FLIGHT: '-1',
   MILLRACE_MAX_TTL_SECONDS: '59',
+  MILLRACE_API_HOST: 'http://0.0.0.0',
+  MILLRACE_API_PORT: '65536',
+  // A secret too.
+  MILLRACE_API_TOKENS: null,
+  MILLRACE_API_REQUESTS_PER_MINUTE: 'many',
+  MILLRACE_API_MAX_STREAMS: '0',
+  VIDEOS_PUBLIC_BASE_URL: 'ftp://public.example.com',
+  VIDEOS_PUBLIC_BUCKET: null,
   FFMPEG_PATH: null,
   FFPROBE_PATH: null,
   HTTP_ALLOW_HOSTS: 'http://example.com/',
@@ -180,6 +188,7 @@ describe('readConfig', () => {
       'CLOUDFLARE_API_TOKEN',
       'MILLRACE_WEBHOOK_URL',
       'MILLRACE_WEBHOOK_SECRET',
+      'MILLRACE_API_TOKENS',
     ]);
     fc.assert(
       fc.property(fc.subarray(SECRETS), fc.stringMatching(/^[A-Za-z0-9/+]{16,40}$/), (names, secret) => {

@@ -127,6 +127,22 @@ export function describeObjectStore(name: string, start: () => Promise<StorePeer
       expect(rest).toEqual(['listed/01201', 'listed/01202']);
     });
 
+    test('folders are listed by name, once each, in the order of their keys, whatever lies in them', async () => {
+      // By their keys: `.` and `-` come before the slash, digits and letters behind it.
+      const names = ['a', 'a-1', 'a.b', 'a0', 'b'];
+      await Promise.all(
+        names.flatMap((name) => [`folders/${name}/x`, `folders/${name}/deep/er`].map((key) => store.put(key, ''))),
+      );
+      await store.put('folders/no-folder', '');
+      const foldersAfter = async (startAfter?: string) =>
+        (await Array.fromAsync(store.listFolders('folders/', startAfter === undefined ? {} : { startAfter }))).flat();
+
+      const inOrder = ['a-1', 'a.b', 'a', 'a0', 'b'];
+      expect(await foldersAfter()).toEqual(inOrder);
+      for (const [index, name] of inOrder.entries()) expect(await foldersAfter(name)).toEqual(inOrder.slice(index + 1));
+      expect(await foldersAfter('a!')).toEqual(inOrder);
+    });
+
     test.runIf(facts.takesOddKeys)('odd keys come back from the listing as they were written', async () => {
       const keys = ODD_KEYS.map((key) => `odd/${key}`);
       for (const key of keys) await store.put(key, key);

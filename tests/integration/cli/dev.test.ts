@@ -56,6 +56,7 @@ describe('millrace dev', () => {
       bucket: { name: 'videos', endpoint: url, region: 'us-east-1', accessKeyId: text, secretAccessKey: text },
       queue: { kind: 'sqs', url, deadLetterUrl: url, endpoint: url },
       runpod: { url, apiKey: text },
+      api: { url, token: text },
     });
     const devFile = join(dataDir, 'dev.json');
     expect(DevFile.parse(JSON.parse(await readFile(devFile, 'utf8'))).pid).toBe(dev.pid);
@@ -130,7 +131,7 @@ describe('millrace dev', () => {
   });
 
   it.each([
-    { what: 'a port that is none', args: ['--port', '70000'], says: 'expected a whole number from 0 to 65533' },
+    { what: 'a port that is none', args: ['--port', '70000'], says: 'expected a whole number from 0 to 65532' },
     { what: 'a number of workers that is none', args: ['--workers', 'two'], says: 'expected a whole number from 0 to 64' },
   ])('refuses $what', async ({ args, says }) => {
     const { code, stdout, stderr } = await millrace(['dev', ...args], { cwd: directory });

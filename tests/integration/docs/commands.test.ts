@@ -127,9 +127,8 @@ describe('the commands of the pages', () => {
     for (const MessageBody of ['no JSON', notificationOf('old-bucket')]) {
       await stack.sqs.send(new SendMessageCommand({ QueueUrl: settings.MILLRACE_QUEUE_URL, MessageBody }));
     }
-    let ids: string[] = [];
-    await eventually('both are dead letters', async () => (ids = await deadLetters(cwd)).length >= 2);
-    return ids;
+    await eventually('both are dead letters', async () => (await deadLetters(cwd)).length >= 2);
+    return deadLetters(cwd);
   }
 
   /** One line, as a shell has it. */

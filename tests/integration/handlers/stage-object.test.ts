@@ -220,6 +220,9 @@ class MemoryStore implements ObjectStore {
     return { etag: sha(bytes) };
   }
 
+  listFolders(): never {
+    throw new Error('no task lists');
+  }
   list(): never {
     throw new Error('no task lists');
   }

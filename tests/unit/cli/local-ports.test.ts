@@ -21,9 +21,9 @@ describe('the ports of the local servers', () => {
     return { port, close: () => once(server.close(), 'close') };
   }
 
-  it('are the given one and the next two, whatever they were before', async () => {
-    await rememberPorts(dataDir, { bucket: 1, queue: 2, endpoint: 3 });
-    expect(await choosePorts(dataDir, 29_100)).toEqual({ bucket: 29_100, queue: 29_101, endpoint: 29_102 });
+  it('are the given one and the next three, whatever they were before', async () => {
+    await rememberPorts(dataDir, { bucket: 1, queue: 2, endpoint: 3, api: 4 });
+    expect(await choosePorts(dataDir, 29_100)).toEqual({ bucket: 29_100, queue: 29_101, endpoint: 29_102, api: 29_103 });
   });
 
   it('are refused by the name of the server whose port is taken', async () => {
@@ -37,14 +37,14 @@ describe('the ports of the local servers', () => {
   });
 
   it('are for the system to choose the first time', async () => {
-    expect(await choosePorts(join(dataDir, 'new'), 0)).toEqual({ bucket: 0, queue: 0, endpoint: 0 });
+    expect(await choosePorts(join(dataDir, 'new'), 0)).toEqual({ bucket: 0, queue: 0, endpoint: 0, api: 0 });
   });
 
   it('are those of the last time, but for one that somebody else has taken', async () => {
     const [free, taken] = await Promise.all([listen(), listen()]);
     await free.close();
-    await rememberPorts(dataDir, { bucket: free.port, queue: taken.port, endpoint: 0 });
-    expect(await choosePorts(dataDir, 0)).toEqual({ bucket: free.port, queue: 0, endpoint: 0 });
+    await rememberPorts(dataDir, { bucket: free.port, queue: taken.port, endpoint: 0, api: taken.port });
+    expect(await choosePorts(dataDir, 0)).toEqual({ bucket: free.port, queue: 0, endpoint: 0, api: 0 });
     await taken.close();
   });
 
@@ -52,7 +52,7 @@ describe('the ports of the local servers', () => {
     'are not read from a file that is none: %j',
     async (text) => {
       await writeFile(join(dataDir, 'ports.json'), text);
-      expect(await choosePorts(dataDir, 0)).toEqual({ bucket: 0, queue: 0, endpoint: 0 });
+      expect(await choosePorts(dataDir, 0)).toEqual({ bucket: 0, queue: 0, endpoint: 0, api: 0 });
     },
   );
 });

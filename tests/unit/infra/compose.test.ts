@@ -48,8 +48,8 @@ const { services } = Compose.parse(parse(read('infra/compose/compose.yaml'), { m
 const google = Google.parse(parse(read('infra/compose/compose.google.yaml'), { merge: true }));
 const example = [...read('infra/compose/millrace.env.example').matchAll(/^([A-Z][A-Z0-9_]*)=/gm)].map(([, name = '']) => name);
 
-/** Variables of the API and of the consumer's health server, until their table has them. */
-const TO_COME = ['MILLRACE_API_TOKENS', 'MILLRACE_HEALTH_ADDRESS'];
+/** The variable of the consumer's health server, until their table has them. */
+const TO_COME = ['MILLRACE_HEALTH_ADDRESS'];
 const KNOWN = [...Object.keys(VARIABLES), ...TO_COME];
 
 describe('the compose file', () => {

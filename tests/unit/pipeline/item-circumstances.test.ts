@@ -27,9 +27,7 @@ async function explained(world: InMemory, stage = 'segmentation', item = '0') {
 
 async function noItem(world: InMemory, stageName: string, item: string) {
   const planned = await planJob(world.source, 'job');
-  const stage = planned.plan.stages.find(({ name }) => name === stageName);
-  if (stage === undefined) throw new Error('no such stage');
-  return whyNoItem(planned, stage, item);
+  return whyNoItem(planned, stageName, item);
 }
 
 describe('why is segment 57 missing?', () => {
@@ -46,7 +44,7 @@ describe('why is segment 57 missing?', () => {
 
   test('the manifest lists fewer', async () => {
     expect(await noItem(cutting(57), 'segmentation', '57')).toEqual({
-      why: 'the items of segmentation are 0 to 56, as segments.json lists them',
+      why: 'job has no segmentation/57: the items of segmentation are 0 to 56, as segments.json lists them',
       fix: 'Add it to segments.json and write that again.',
     });
   });
@@ -62,7 +60,7 @@ describe('why is segment 57 missing?', () => {
     const world = cutting(1);
     world.put('segments.json', [{ start_sec: 0, duration_sec: -2 }]);
     expect(await noItem(world, 'segmentation', '57')).toEqual({
-      why: 'segmentation is blocked: segments.json: segments[0].duration_sec: expected a number above 0, found -2',
+      why: 'job has no segmentation/57: segmentation is blocked: segments.json: segments[0].duration_sec: expected a number above 0, found -2',
       fix: expect.stringMatching(/^Correct segments\.json and write it again/),
     });
   });
@@ -71,7 +69,7 @@ describe('why is segment 57 missing?', () => {
     const world = createInMemory();
     world.put('inputs/audio/master.m4a', 'master');
     const { why, fix } = await noItem(world, 'segmentation', '57');
-    expect(why).toMatch(/^segmentation is off: .*segments\.json is not there$/);
+    expect(why).toMatch(/^job has no segmentation\/57: segmentation is off: .*segments\.json is not there$/);
     expect(fix).toBeUndefined();
   });
 

@@ -44,6 +44,7 @@ function storeWith(create: Create) {
     },
     delete: async (key) => void objects.delete(key),
     list: unused,
+    listFolders: unused,
     head: unused,
     put: unused,
     presignGet: unused,

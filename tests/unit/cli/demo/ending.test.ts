@@ -21,7 +21,7 @@ test('failureLines name the reason, what is missing and the end of the log', () 
 test('keptLines quote a folder that a shell would split', () => {
   const bucket = { name: 'videos', endpoint: 'http://127.0.0.1:1', region: '', accessKeyId: '', secretAccessKey: '' };
   const queue = { kind: 'sqs', url: '', deadLetterUrl: '', endpoint: '' } as const;
-  const description = { bucket, queue, runpod: { url: 'u', apiKey: 'k' } };
+  const description = { bucket, queue, runpod: { url: 'u', apiKey: 'k' }, api: { url: 'a', token: 't' } };
 
   expect(keptLines(description, "my demo's").join('\n')).toContain(`MILLRACE_DATA='my demo'\\''s' npx millrace status demo-talk`);
 });
