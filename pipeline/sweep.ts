@@ -14,7 +14,7 @@ import { isRetryNoted, type Reconciler, readRun } from './reconcile.ts';
 import { hasResult, resultError, writeResult } from './results.ts';
 import { settle } from './settle-claim.ts';
 import { lineOf, listSlots, listWaiters, releaseSlots, type TakenSlot } from './slots.ts';
-import type { Snapshot } from './snapshot.ts';
+import { attemptId, type Snapshot } from './snapshot.ts';
 import { StuckEndpoints } from './stuck-endpoints.ts';
 import { leaveLine } from './waiting.ts';
 import { isUntold } from './webhooks.ts';
@@ -36,6 +36,8 @@ const MINUTE_MS = 60_000;
 const SWEEPS_KEPT_MINUTES = 10;
 /** For a claim whose stage is no longer in the graph. */
 const DEFAULT_PATIENCE_SECONDS = 900;
+/** After its claim a run is recorded within seconds, or a call of RunPod's time limit; or never. */
+const UNRECORDED_PATIENCE_MS = 3 * MINUTE_MS;
 const JOBS_AT_ONCE = 8;
 /** Of those that wait for slots: more that fail in one sweep are not the jobs' own fault. */
 const MAX_FAILED_WAKES = 8;
@@ -148,27 +150,46 @@ async function sweepJob(
   // Claims are what brings a sweep to a job whose events were lost: none goes before what its result makes possible is done.
   if (hasWork(planned) || isUntold(source, planned)) await source.wake(job);
   const claims = claimsOf(planned.snapshot);
+  const open = claims.filter(({ ended }) => !ended);
+  const late: LateRuns = { stillOpen: new Set(open.map(attemptId)), asked: new Set() };
   let cleared = 0;
   for (const claim of claims) {
     if (!claim.ended) continue;
     signal?.throwIfAborted();
-    if (claim.onlyCancelled) await cancelLateRun(source, job, claim, signal);
+    if (claim.onlyCancelled && !(await cancelLateRun(source, job, claim, late, signal))) continue;
     await source.store.delete(source.layout.stateKey('claims', job, claim), signal);
     cleared += 1;
   }
   await releaseSlots(source, planned.snapshot, slots, signal);
-  const open = claims.filter(({ ended }) => !ended);
   return { settled: await settleOpen(source, job, planned, open, stuck, signal), cleared };
 }
 
+interface LateRuns {
+  /** By `attemptId`. */
+  readonly stillOpen: ReadonlySet<string>;
+  /** Ids of runs that have been cancelled by this look already. */
+  readonly asked: Set<string>;
+}
+
 /**
- * An attempt may be cancelled between `/run` and the record of its run; nobody knew then which run to cancel. Cancelling one that has
- * ended is no error.
+ * An attempt may be cancelled between `/run` and the record of its run; nobody knew then which run to cancel. Its claim stays until the
+ * record is there, or cannot come any more. A run that also carries open attempts goes on for them. Cancelling one that has ended is no
+ * error. True where the claim may go.
  */
-async function cancelLateRun(source: Sweeper, job: string, claim: SweptClaim, signal?: AbortSignal): Promise<void> {
+async function cancelLateRun(
+  source: Sweeper,
+  job: string,
+  claim: SweptClaim,
+  { stillOpen, asked }: LateRuns,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const run = await readRun(source, job, claim, signal);
-  if (run === null || run.attempts.length > 1) return;
+  if (run === null) return source.now() - claim.lastModifiedMs > UNRECORDED_PATIENCE_MS;
+  const goesOn = run.attempts.some((attempt) => stillOpen.has(attemptId({ ...attempt, stage: claim.stage })));
+  if (goesOn || asked.has(run.run_id)) return true;
   await source.dispatcher.cancel(run.endpoint, run.run_id, signal);
+  asked.add(run.run_id);
+  return true;
 }
 
 function hasWork({ plan: { dispatch, cancel, landed, problems, retryAtMs }, snapshot }: PlannedJob): boolean {
