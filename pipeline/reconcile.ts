@@ -274,9 +274,11 @@ async function cancelUnwanted(source: Reconciler, { plan, snapshot }: PlannedJob
       }
     }
     await writeResult(source, plan.job, name, 'cancelled', source.now(), run === null ? {} : { runId: run.run_id });
-    source.log.info({ job: plan.job, stage: name.stage, item: name.item, attempt: name.attempt }, 'cancelled');
+    source.log.debug({ job: plan.job, stage: name.stage, item: name.item, attempt: name.attempt }, 'cancelled');
     cancelled += 1;
   });
+  // One line, not one for each of thousands of items.
+  if (cancelled > 0) source.log.info({ job: plan.job, items: cancelled }, 'cancelled what nobody wants any more');
   return cancelled;
 }
 

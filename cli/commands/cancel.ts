@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
-import { MillraceError } from '../../errors.ts';
 import type { Cancel } from '../../manifests/cancel.ts';
 import { reconcile } from '../../pipeline/reconcile.ts';
-import type { ObjectStore } from '../../storage/object-store.ts';
 import { createReconciler } from '../deployment.ts';
 import { jobArgument } from '../job-argument.ts';
+import { requireJob } from '../require-job.ts';
 import { openSession, stopSignal } from '../session.ts';
 
 const CANCEL_KEY = 'cancel.json';
@@ -21,9 +20,7 @@ export function addCancel(program: Command): void {
       const reconciler = createReconciler(config, log);
       const { store, layout } = reconciler;
       // A mistyped id would make a folder, and a later job of that name would begin cancelled.
-      if (!(await hasObjects(store, layout.jobFolder(job)))) {
-        throw new MillraceError('USAGE', `there is no job ${JSON.stringify(job)}: nothing lies under ${layout.jobFolder(job)}`);
-      }
+      await requireJob(reconciler, job);
       const body: Cancel = reason === undefined ? {} : { reason };
       // Whoever cancelled first said why.
       const isNew = await store.createIfAbsent(layout.jobKey(job, CANCEL_KEY), `${JSON.stringify(body, null, 2)}\n`, {
@@ -32,11 +29,6 @@ export function addCancel(program: Command): void {
       const { cancelled } = await reconcile(reconciler, job, stopSignal());
       terminal.print(`${isNew ? 'cancelled' : 'was cancelled already:'} ${job}; ${cancelled} running items stopped`);
     });
-}
-
-async function hasObjects(store: ObjectStore, prefix: string): Promise<boolean> {
-  for await (const page of store.list(prefix)) if (page.length > 0) return true;
-  return false;
 }
 
 export function addResume(program: Command): void {
@@ -49,6 +41,7 @@ export function addResume(program: Command): void {
       const { config, log, terminal } = openSession('resume');
       const reconciler = createReconciler(config, log);
       const { store, layout } = reconciler;
+      await requireJob(reconciler, job);
       const wasCancelled = (await store.head(layout.jobKey(job, CANCEL_KEY))) !== null;
       await store.delete(layout.jobKey(job, CANCEL_KEY));
       const { dispatched } = await reconcile(reconciler, job, stopSignal());
