@@ -11,7 +11,7 @@ import { type AttemptName, parseAttemptPath, parseWaitingName } from './layout.t
 import { inParallel } from './parallel.ts';
 import type { PlannedItem, PlannedStage } from './plan-types.ts';
 import { isRetryNoted, type Reconciler, readRun } from './reconcile.ts';
-import { hasResult, resultError, writeResult } from './results.ts';
+import { hasResult, readResult, resultError, writeResult } from './results.ts';
 import { settle } from './settle-claim.ts';
 import { lineOf, listSlots, listWaiters, releaseSlots, type TakenSlot } from './slots.ts';
 import { attemptId, type Snapshot } from './snapshot.ts';
@@ -39,6 +39,7 @@ const DEFAULT_PATIENCE_SECONDS = 900;
 /** After its claim a run is recorded within seconds, or a call of RunPod's time limit; or never. */
 const UNRECORDED_PATIENCE_MS = 3 * MINUTE_MS;
 const JOBS_AT_ONCE = 8;
+const CLAIMS_AT_ONCE = 16;
 /** Of those that wait for slots: more that fail in one sweep are not the jobs' own fault. */
 const MAX_FAILED_WAKES = 8;
 
@@ -151,15 +152,16 @@ async function sweepJob(
   if (hasWork(planned) || isUntold(source, planned)) await source.wake(job);
   const claims = claimsOf(planned.snapshot);
   const open = claims.filter(({ ended }) => !ended);
-  const late: LateRuns = { stillOpen: new Set(open.map(attemptId)), asked: new Set() };
+  const ended = claims.filter((claim) => claim.ended);
+  const late: LateRuns = { stillOpen: new Set(open.map(attemptId)), asked: new Map() };
   let cleared = 0;
-  for (const claim of claims) {
-    if (!claim.ended) continue;
+  // One after the other, the claims of a job of thousands would keep every other job waiting for its sweep.
+  await inParallel(CLAIMS_AT_ONCE, ended, async (claim) => {
     signal?.throwIfAborted();
-    if (claim.onlyCancelled && !(await cancelLateRun(source, job, claim, late, signal))) continue;
+    if (claim.onlyCancelled && !(await cancelLateRun(source, job, claim, late, signal))) return;
     await source.store.delete(source.layout.stateKey('claims', job, claim), signal);
     cleared += 1;
-  }
+  });
   await releaseSlots(source, planned.snapshot, slots, signal);
   return { settled: await settleOpen(source, job, planned, open, stuck, signal), cleared };
 }
@@ -167,14 +169,14 @@ async function sweepJob(
 interface LateRuns {
   /** By `attemptId`. */
   readonly stillOpen: ReadonlySet<string>;
-  /** Ids of runs that have been cancelled by this look already. */
-  readonly asked: Set<string>;
+  /** Cancels that this look has asked for, by the run's id. */
+  readonly asked: Map<string, Promise<void>>;
 }
 
 /**
- * An attempt may be cancelled between `/run` and the record of its run; nobody knew then which run to cancel. Its claim stays until the
- * record is there, or cannot come any more. A run that also carries open attempts goes on for them. Cancelling one that has ended is no
- * error. True where the claim may go.
+ * An attempt may be cancelled between `/run` and the record of its run; nobody knew then which run to cancel, and the result names none. Its
+ * claim stays until the record is there, or cannot come any more. A run that also carries open attempts goes on for them. Cancelling one that
+ * has ended is no error. True where the claim may go.
  */
 async function cancelLateRun(
   source: Sweeper,
@@ -183,12 +185,15 @@ async function cancelLateRun(
   { stillOpen, asked }: LateRuns,
   signal?: AbortSignal,
 ): Promise<boolean> {
+  const result = await readResult(source, job, claim, 'cancelled', signal);
+  if (result?.run_id !== undefined) return true;
   const run = await readRun(source, job, claim, signal);
   if (run === null) return source.now() - claim.lastModifiedMs > UNRECORDED_PATIENCE_MS;
   const goesOn = run.attempts.some((attempt) => stillOpen.has(attemptId({ ...attempt, stage: claim.stage })));
-  if (goesOn || asked.has(run.run_id)) return true;
-  await source.dispatcher.cancel(run.endpoint, run.run_id, signal);
-  asked.add(run.run_id);
+  if (goesOn) return true;
+  const answer = asked.get(run.run_id) ?? source.dispatcher.cancel(run.endpoint, run.run_id, signal);
+  asked.set(run.run_id, answer);
+  await answer;
   return true;
 }
 

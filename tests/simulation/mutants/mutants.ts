@@ -158,7 +158,18 @@ export const MUTANTS: readonly Mutant[] = [
     'for (const endpoint of slotted.lacking) {',
     'for (const endpoint of slotted.lacking.slice(1)) {',
   ),
-  one('the sweep clears open claims', 'pipeline/sweep.ts', 'if (!claim.ended) continue;', ''),
+  one(
+    'a success lifts the budget for good',
+    'pipeline/item-state.ts',
+    'successes.some((success) => success.attempt >= failure.attempt || success.lastModifiedMs > failure.lastModifiedMs);',
+    'successes.length > 0 && failure.attempt > 0;',
+  ),
+  one(
+    'the sweep clears open claims',
+    'pipeline/sweep.ts',
+    'const ended = claims.filter((claim) => claim.ended);',
+    'const ended = claims;',
+  ),
   one('the sweep clears claims before their work is done', 'pipeline/sweep.ts', 'if (hasWork(planned)', 'if (planned === null'),
   one(
     'the sweep never loses patience',

@@ -327,6 +327,15 @@ describe('an attempt that was cancelled while RunPod was being asked', () => {
     expect(claims(world)).toBe(0);
   });
 
+  test('is not cancelled twice where its run was known', async () => {
+    const world = await running();
+    world.put('cancel.json', '{}');
+    await world.reconcile();
+    expect(world.cancelled).toHaveLength(2);
+    expect(await world.sweep()).toMatchObject({ cleared: 2 });
+    expect(world.cancelled).toHaveLength(2);
+  });
+
   test('does not keep its claim for an answer that never comes', async () => {
     const { world, answer } = await cancelledInBetween();
     world.clockMs += 4 * MINUTE_MS;
