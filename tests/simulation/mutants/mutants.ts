@@ -159,12 +159,6 @@ export const MUTANTS: readonly Mutant[] = [
     'for (const endpoint of slotted.lacking.slice(1)) {',
   ),
   one(
-    'a success lifts the budget for good',
-    'pipeline/item-state.ts',
-    'successes.some((success) => success.attempt >= failure.attempt || success.lastModifiedMs > failure.lastModifiedMs);',
-    'successes.length > 0 && failure.attempt > 0;',
-  ),
-  one(
     'the sweep clears open claims',
     'pipeline/sweep.ts',
     'const ended = claims.filter((claim) => claim.ended);',
