@@ -193,8 +193,15 @@ async function cancelLateRun(
   if (goesOn) return true;
   const answer = asked.get(run.run_id) ?? source.dispatcher.cancel(run.endpoint, run.run_id, signal);
   asked.set(run.run_id, answer);
-  await answer;
-  return true;
+  try {
+    await answer;
+    return true;
+  } catch (error) {
+    signal?.throwIfAborted();
+    // The claim stays, so the next sweep tries again. All else that the job needs goes on.
+    source.log.warn({ job, stage: claim.stage, item: claim.item, attempt: claim.attempt, error }, 'a run could not be cancelled');
+    return false;
+  }
 }
 
 function hasWork({ plan: { dispatch, cancel, landed, problems, retryAtMs }, snapshot }: PlannedJob): boolean {
@@ -212,6 +219,8 @@ async function settleOpen(
 ): Promise<number> {
   const stages = new Map(graph.stages.map((stage) => [stage.name, stage]));
   const statuses = new Map<string, RunStatus>();
+  /** An endpoint that cannot be asked must not keep the claims of others open. */
+  const failures = new Map<string | undefined, unknown>();
   let settled = 0;
   try {
     for (const claim of claims) {
@@ -222,16 +231,22 @@ async function settleOpen(
       if (isPatient && stage?.endpoint === undefined) continue;
       const run = await readRun(source, job, claim, signal);
       // Another program's endpoint writes no result of ours, so its runs are asked after at every sweep.
-      if (isPatient && run === null) continue;
+      if ((isPatient && run === null) || failures.has(run?.endpoint)) continue;
       const item = plannedItem(plan.stages, claim);
       const open = { ...claim, isPatient, marksOutput: stage?.task !== undefined };
-      if (await settleClaim(source, job, open, run, item, statuses, signal)) settled += 1;
-      else if (run !== null && !isPatient && statuses.get(run.run_id)?.kind === 'queued') stuck.add(run.endpoint, job, claim);
+      try {
+        if (await settleClaim(source, job, open, run, item, statuses, signal)) settled += 1;
+        else if (run !== null && !isPatient && statuses.get(run.run_id)?.kind === 'queued') stuck.add(run.endpoint, job, claim);
+      } catch (thrown) {
+        signal?.throwIfAborted();
+        failures.set(run?.endpoint, thrown);
+      }
     }
   } finally {
     // The result's own event wakes the job too; but a sweep is for when events do not come.
     if (settled > 0) await source.wake(job);
   }
+  for (const failure of failures.values()) throw failure;
   return settled;
 }
 

@@ -281,6 +281,30 @@ test('an attempt that was cancelled before its run was known has that run cancel
   expect(world.cancelled).toEqual([`run-${Number(item.millrace.item) + 1}`]);
 });
 
+test('an endpoint that cannot be asked does not keep the claims of another open', async () => {
+  const graph = graphOf({
+    heard: {
+      inputs: { sound: { key: 'a.wav' } },
+      endpoint: 'speech',
+      payload: { sound: '${inputs.sound}' },
+      output: 'heard.json',
+    },
+    small: { inputs: { sound: { key: 'a.wav' } }, task: 'DOWNSAMPLING', output: 'small.mp4' },
+  });
+  const world = createInMemory(graph);
+  world.put('a.wav', 'sound');
+  await world.reconcile();
+  const silent = `run-${world.runs.findIndex(({ endpoint }) => endpoint === 'speech') + 1}`;
+  world.clockMs += 24 * 60 * MINUTE_MS;
+  world.onStatus = (runId) => {
+    if (runId === silent) throw new MillraceError('RUN_UNAUTHORIZED', 'no such endpoint');
+    return { kind: 'failed', error: 'x' };
+  };
+  await world.sweep();
+  expect(world.keys('pipelines/job/results/').map((key) => key.split('/')[3])).toEqual(['small']);
+  expect(world.log.some((line) => line.includes('RUN_UNAUTHORIZED'))).toBe(true);
+});
+
 describe('an attempt that was cancelled while RunPod was being asked', () => {
   /** Both items of the stage in one run, cancelled by the time that RunPod answers. */
   async function cancelledInBetween(): Promise<{ world: InMemory; answer: () => Promise<void> }> {
@@ -334,6 +358,21 @@ describe('an attempt that was cancelled while RunPod was being asked', () => {
     expect(world.cancelled).toHaveLength(2);
     expect(await world.sweep()).toMatchObject({ cleared: 2 });
     expect(world.cancelled).toHaveLength(2);
+  });
+
+  test('keeps its claim while RunPod cannot be asked to cancel, and the rest of the job goes on', async () => {
+    const { world, answer } = await cancelledInBetween();
+    await answer();
+    world.onCancel = () => {
+      throw new MillraceError('RUN_REFUSED', '429');
+    };
+    await world.sweep();
+    expect(claims(world)).toBe(2);
+    world.onCancel = () => {};
+    world.clockMs += MINUTE_MS;
+    await world.sweep();
+    expect(world.cancelled).toEqual(['run-1']);
+    expect(claims(world)).toBe(0);
   });
 
   test('does not keep its claim for an answer that never comes', async () => {
