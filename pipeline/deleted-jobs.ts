@@ -7,16 +7,18 @@ import { inParallel } from './parallel.ts';
 import type { ListingSource } from './take-listing.ts';
 
 export interface StateClearer extends ListingSource {
-  /** No presigned URL is valid for longer. */
-  readonly maxTtlSeconds: number;
   readonly now: () => number;
   readonly log: Logger;
 }
 
 /** Claims, slots and waiting notes are not among them: the sweep sees to those, and this waits until it has. */
 const KEPT_KINDS = ['runs', 'retries', 'webhooks'] as const;
-/** An upload that began just before its URL expired goes on, and clocks differ. */
-const MARGIN_MS = 24 * 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+/**
+ * No presigned URL is ever valid for longer than seven days, whatever MILLRACE_MAX_TTL_SECONDS was when it was made. An upload that began
+ * just before goes on for a while, and clocks differ.
+ */
+const KEPT_MS = 8 * DAY_MS;
 const REQUESTS_AT_ONCE = 8;
 
 /** `existing`: ids of jobs that have a folder. Answers how many jobs' state was deleted. Lists a request for every thousand objects of state. */
@@ -34,7 +36,7 @@ export async function clearDeletedJobs(
       if (!existing.has(job)) newestMs.set(job, Math.max(lastModifiedMs, newestMs.get(job) ?? 0));
     }
   }
-  const beforeMs = source.now() - source.maxTtlSeconds * 1000 - MARGIN_MS;
+  const beforeMs = source.now() - KEPT_MS;
   let cleared = 0;
   for (const [job, lastMs] of newestMs) {
     signal?.throwIfAborted();

@@ -128,11 +128,12 @@ async function dispatchInWaves(
   const runsPerWave = waiters === null ? UNSLOTTED_RUNS_PER_WAVE : RUNS_AT_ONCE;
   let dispatched = 0;
   for (let at = 0; at < runs.length; at += runsPerWave) {
-    // A big job is dispatched for minutes: whoever stops it meanwhile must not pay for the rest of a plan that is old by then.
-    if (at > 0 && (await isStopped(source, job, signal))) break;
     const wave = runs
       .slice(at, at + runsPerWave)
       .filter((run) => !lacking.has(endpointOf(run)) && !refusing.has(endpointOf(run)));
+    if (wave.length === 0) continue;
+    // A big job is dispatched for minutes: whoever stops it meanwhile must not pay for the rest of a plan that is old by then.
+    if (at > 0 && (await isStopped(source, job, signal))) break;
     if (waiters === null) {
       const unslotted = wave.map((items) => ({ items, slot: undefined }));
       dispatched += await dispatchAll(source, job, unslotted, refusing, signal);

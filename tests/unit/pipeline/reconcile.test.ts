@@ -225,6 +225,14 @@ describe('what nobody wants any more is cancelled', () => {
     },
   );
 
+  test('and what waits for slots costs no look whether it was stopped', async () => {
+    const world = createInMemory(undefined, { maxRunsInFlight: 2 });
+    world.put('segments.json', segments(800));
+    world.put('inputs/audio/master.m4a', 'master');
+    expect(await world.reconcile()).toMatchObject({ dispatched: 16 });
+    expect(world.requests.head).toBe(0);
+  });
+
   test('and recorded, once for all items of its run', async () => {
     const world = cutting(3);
     await world.reconcile();
