@@ -1,14 +1,15 @@
 /**
  * The audit: looks at every job with objects newer than the last audit. Events that were lost before they reached a queue are found
- * here, and nowhere else.
+ * here, and nowhere else. It knows then which jobs there are, and clears away the state of those that there are not.
  */
 import { asMillraceError } from '../errors.ts';
+import { clearDeletedJobs, type StateClearer } from './deleted-jobs.ts';
 import { type Layout, parseAuditName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { Reconciler } from './reconcile.ts';
 import { writeNote } from './waiting.ts';
 
-export interface Auditor extends Pick<Reconciler, 'store' | 'layout' | 'now' | 'log' | 'consumerId' | 'randomId'> {
+export interface Auditor extends StateClearer, Pick<Reconciler, 'consumerId' | 'randomId'> {
   /** 0 does without. */
   readonly auditMinutes: number;
   /** Has the job looked at again; resolves when a reconcile that began after the call has succeeded. */
@@ -33,7 +34,7 @@ export async function audit(source: Auditor, signal?: AbortSignal): Promise<numb
   // One that was begun and never finished does not count: what it had not looked at yet would be missed for good.
   const lastMs = Math.max(...known.filter(({ done }) => done).map((one) => one.startMs));
   const sinceMs = Number.isFinite(lastMs) ? lastMs - OVERLAP_MS : startMs - FIRST_LOOK_BACK_MS;
-  const jobs = await jobsChangedSince(source, sinceMs, signal);
+  const { changed: jobs, existing } = await lookThrough(source, sinceMs, signal);
   let failures = 0;
   await inParallel(WAKES_AT_ONCE, jobs, async (job) => {
     signal?.throwIfAborted();
@@ -48,6 +49,7 @@ export async function audit(source: Auditor, signal?: AbortSignal): Promise<numb
     await store.createIfAbsent(layout.auditKey(startMs, 'done'), source.consumerId);
     for (const old of known) if (old.startMs < startMs) await store.delete(old.key, signal);
   }
+  await clearDeletedJobs(source, existing, signal);
   return jobs.length;
 }
 
@@ -81,19 +83,31 @@ async function listAudits({ store, layout }: Auditor, signal?: AbortSignal): Pro
 /** Written because of a look at the job; nothing in the job comes of them. */
 const WRITTEN_UNREAD = /^(problems|webhooks)\//;
 
+interface BucketSource {
+  readonly store: Auditor['store'];
+  readonly layout: Layout;
+}
+
 /** Jobs with an object that was written at `sinceMs` or later, by their id. Lists the whole prefix: a request for every thousand objects. */
-export async function jobsChangedSince(
-  { store, layout }: { readonly store: Auditor['store']; readonly layout: Layout },
+export async function jobsChangedSince(source: BucketSource, sinceMs: number, signal?: AbortSignal): Promise<readonly string[]> {
+  return (await lookThrough(source, sinceMs, signal)).changed;
+}
+
+async function lookThrough(
+  { store, layout }: BucketSource,
   sinceMs: number,
   signal?: AbortSignal,
-): Promise<string[]> {
-  const jobs = new Set<string>();
+): Promise<{ readonly changed: readonly string[]; readonly existing: ReadonlySet<string> }> {
+  const changed = new Set<string>();
+  const existing = new Set<string>();
   for await (const page of store.list(`${layout.pipelinesPrefix}/`, signal === undefined ? {} : { signal })) {
     for (const { key, lastModifiedMs } of page) {
+      const job = key.slice(layout.pipelinesPrefix.length + 1).split('/', 1)[0] ?? '';
+      existing.add(job);
       if (lastModifiedMs < sinceMs) continue;
       const at = layout.jobOf(key);
-      if (at !== null && at !== 'invalid' && !WRITTEN_UNREAD.test(at.key)) jobs.add(at.job);
+      if (at !== null && at !== 'invalid' && !WRITTEN_UNREAD.test(at.key)) changed.add(at.job);
     }
   }
-  return [...jobs];
+  return { changed: [...changed], existing };
 }

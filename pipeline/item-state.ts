@@ -1,6 +1,14 @@
 /** What one item's listing says: done, running, failed, or what to dispatch next. The rules are those of docs/architecture.md. */
 import type { ObjectInfo } from '../storage/object-store.ts';
-import { attemptId, type Facts, type ItemHistory, type SeenAttempt, type SeenClaim, writingId } from './snapshot.ts';
+import {
+  attemptId,
+  type Facts,
+  type ItemHistory,
+  type SeenAttempt,
+  type SeenClaim,
+  type SeenResult,
+  writingId,
+} from './snapshot.ts';
 
 /** All attempts of one fingerprint together, so that a worker that "succeeds" without an output cannot run for ever. */
 export const MAX_ATTEMPTS_OF_ANY_KIND = 12;
@@ -51,7 +59,7 @@ export function itemState(item: ItemFacts): ItemState {
 
 interface WantedAttempts {
   readonly succeeded: readonly { readonly attempt: number; readonly lastModifiedMs: number }[];
-  /** Attempts with a failed result, in order. */
+  /** Attempts with a failed result that still counts, in order: above the retry mark, and after the last success. */
   readonly failed: readonly number[];
   /** When the last of them was written; 0 without one. */
   readonly lastFailedMs: number;
@@ -70,7 +78,12 @@ function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
   const claims = history.claims.filter(ofWanted);
   const retryMark = Math.max(0, ...history.retries.filter(ofWanted).map(({ attempt }) => attempt));
   const known = [...claims, ...history.runs.filter(ofWanted), ...results];
-  const failures = results.filter(({ status, attempt }) => status === 'failed' && attempt > retryMark);
+  // A success proves that the work can be done, so what failed before it is forgiven; what fails after it counts from one again.
+  const counted = results.filter(({ attempt }) => attempt > retryMark);
+  const successes = counted.filter(({ status }) => status === 'succeeded');
+  const isForgiven = (failure: SeenResult) =>
+    successes.some((success) => success.attempt >= failure.attempt || success.lastModifiedMs > failure.lastModifiedMs);
+  const failures = counted.filter((seen) => seen.status === 'failed' && !isForgiven(seen));
   const failed = new Set(failures.map(({ attempt }) => attempt));
   const accepted = new Set(results.filter(({ status }) => status !== 'refused').map(({ attempt }) => attempt));
   return {
@@ -119,8 +132,7 @@ function otherFingerprintKnown({ history, fingerprint }: ItemFacts): boolean {
 function nextAttempt(item: ItemFacts, wanted: WantedAttempts): ItemState {
   const attempt = wanted.highest + 1;
   const lastFailed = wanted.failed.at(-1);
-  const hasSucceeded = wanted.succeeded.some((seen) => seen.attempt > wanted.retryMark);
-  if (lastFailed !== undefined && !hasSucceeded) {
+  if (lastFailed !== undefined) {
     const failure = item.facts.failures.get(attemptId({ ...item, attempt: lastFailed }));
     if (failure === undefined) return { kind: 'needs-failure', attempt: lastFailed };
     const why = `${failure.code}: ${failure.message}`;

@@ -44,6 +44,8 @@ export interface ReconcileReport {
 }
 
 const RUNS_AT_ONCE = 8;
+/** Between two looks whether the job has been stopped, where slots do not set the pace. */
+const UNSLOTTED_RUNS_PER_WAVE = 64;
 const CANCELS_AT_ONCE = 4;
 
 /**
@@ -92,8 +94,7 @@ async function dispatchWithinCeiling(
   const { job, dispatch } = plan;
   const runs = intoRuns(dispatch);
   if (source.maxRunsInFlight === 0) {
-    const unslotted = runs.map((items) => ({ items, slot: undefined }));
-    const dispatched = await dispatchAll(source, job, unslotted, new Set(), signal);
+    const dispatched = await dispatchInWaves(source, job, runs, null, signal);
     // Of a time when there was a ceiling.
     await forgetSlotNotes(source, snapshot, signal);
     return { dispatched, wake: [] };
@@ -111,21 +112,33 @@ async function dispatchWithinCeiling(
   return { dispatched, wake: nextJobs(job, released, waiters, slots) };
 }
 
-/** As many slots at a time as claims are begun at once: those of a consumer that is killed in between are lost to all for minutes. */
+/**
+ * As many slots at a time as claims are begun at once: those of a consumer that is killed in between are lost to all for minutes.
+ * `waiters` is `null` where there is no ceiling, and nobody needs a slot.
+ */
 async function dispatchInWaves(
   source: Reconciler,
   job: string,
   runs: readonly PlannedDispatch[][],
-  waiters: readonly Waiter[],
+  waiters: readonly Waiter[] | null,
   signal?: AbortSignal,
 ): Promise<number> {
   const lacking = new Set<string>();
   const refusing = new Set<string>();
+  const runsPerWave = waiters === null ? UNSLOTTED_RUNS_PER_WAVE : RUNS_AT_ONCE;
   let dispatched = 0;
-  for (let at = 0; at < runs.length; at += RUNS_AT_ONCE) {
+  for (let at = 0; at < runs.length; at += runsPerWave) {
     const wave = runs
-      .slice(at, at + RUNS_AT_ONCE)
+      .slice(at, at + runsPerWave)
       .filter((run) => !lacking.has(endpointOf(run)) && !refusing.has(endpointOf(run)));
+    if (wave.length === 0) continue;
+    // A big job is dispatched for minutes: whoever stops it meanwhile must not pay for the rest of a plan that is old by then.
+    if (at > 0 && (await isStopped(source, job, signal))) break;
+    if (waiters === null) {
+      const unslotted = wave.map((items) => ({ items, slot: undefined }));
+      dispatched += await dispatchAll(source, job, unslotted, refusing, signal);
+      continue;
+    }
     const slotted = await takeSlots(source, job, wave, waiters, signal);
     for (const endpoint of slotted.lacking) {
       lacking.add(endpoint);
@@ -135,6 +148,10 @@ async function dispatchInWaves(
     dispatched += await dispatchAll(source, job, slotted.runs, refusing, signal);
   }
   return dispatched;
+}
+
+async function isStopped({ store, layout }: Reconciler, job: string, signal?: AbortSignal): Promise<boolean> {
+  return (await store.head(layout.jobKey(job, 'cancel.json'), signal)) !== null;
 }
 
 /** As many others as slots were given back. */
@@ -258,9 +275,11 @@ async function cancelUnwanted(source: Reconciler, { plan, snapshot }: PlannedJob
       }
     }
     await writeResult(source, plan.job, name, 'cancelled', source.now(), run === null ? {} : { runId: run.run_id });
-    source.log.info({ job: plan.job, stage: name.stage, item: name.item, attempt: name.attempt }, 'cancelled');
+    source.log.debug({ job: plan.job, stage: name.stage, item: name.item, attempt: name.attempt }, 'cancelled');
     cancelled += 1;
   });
+  // One line, not one for each of thousands of items.
+  if (cancelled > 0) source.log.info({ job: plan.job, items: cancelled }, 'cancelled what nobody wants any more');
   return cancelled;
 }
 

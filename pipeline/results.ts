@@ -1,7 +1,9 @@
 /** Result objects that a consumer writes itself: for attempts whose worker never could, or never will. */
+import { text } from 'node:stream/consumers';
 import type { MillraceError } from '../errors.ts';
 import { withoutSecrets } from '../errors.ts';
-import type { Result, ResultError, ResultStatus } from '../manifests/result.ts';
+import { parseDocument } from '../manifests/parse.ts';
+import { Result, type ResultError, type ResultStatus } from '../manifests/result.ts';
 import type { AttemptName } from './layout.ts';
 import type { ListingSource } from './take-listing.ts';
 
@@ -40,6 +42,19 @@ export async function writeResult(
 
 export function resultError({ code, message, retryable, fix }: MillraceError): ResultError {
   return { code, message: withoutSecrets(message), retryable, ...(fix === undefined ? {} : { fix }) };
+}
+
+/** `null` where there is none, or none that can be read. */
+export async function readResult(
+  { store, layout }: ListingSource,
+  job: string,
+  name: AttemptName,
+  status: ResultStatus,
+  signal?: AbortSignal,
+): Promise<Result | null> {
+  const found = await store.get(layout.resultKey(job, name, status), signal === undefined ? {} : { signal });
+  const parsed = found === null ? null : parseDocument(Result, await text(found.body));
+  return parsed?.ok === true ? parsed.value : null;
 }
 
 /** True where any result of the attempt is there: what the winner of a claim, or a sweep, must look at once more. */

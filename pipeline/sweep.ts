@@ -11,10 +11,10 @@ import { type AttemptName, parseAttemptPath, parseWaitingName } from './layout.t
 import { inParallel } from './parallel.ts';
 import type { PlannedItem, PlannedStage } from './plan-types.ts';
 import { isRetryNoted, type Reconciler, readRun } from './reconcile.ts';
-import { hasResult, resultError, writeResult } from './results.ts';
+import { hasResult, readResult, resultError, writeResult } from './results.ts';
 import { settle } from './settle-claim.ts';
 import { lineOf, listSlots, listWaiters, releaseSlots, type TakenSlot } from './slots.ts';
-import type { Snapshot } from './snapshot.ts';
+import { attemptId, type Snapshot } from './snapshot.ts';
 import { StuckEndpoints } from './stuck-endpoints.ts';
 import { leaveLine } from './waiting.ts';
 import { isUntold } from './webhooks.ts';
@@ -36,7 +36,10 @@ const MINUTE_MS = 60_000;
 const SWEEPS_KEPT_MINUTES = 10;
 /** For a claim whose stage is no longer in the graph. */
 const DEFAULT_PATIENCE_SECONDS = 900;
+/** After its claim a run is recorded within seconds, or a call of RunPod's time limit; or never. */
+const UNRECORDED_PATIENCE_MS = 3 * MINUTE_MS;
 const JOBS_AT_ONCE = 8;
+const CLAIMS_AT_ONCE = 16;
 /** Of those that wait for slots: more that fail in one sweep are not the jobs' own fault. */
 const MAX_FAILED_WAKES = 8;
 
@@ -148,27 +151,57 @@ async function sweepJob(
   // Claims are what brings a sweep to a job whose events were lost: none goes before what its result makes possible is done.
   if (hasWork(planned) || isUntold(source, planned)) await source.wake(job);
   const claims = claimsOf(planned.snapshot);
+  const open = claims.filter(({ ended }) => !ended);
+  const ended = claims.filter((claim) => claim.ended);
+  const late: LateRuns = { stillOpen: new Set(open.map(attemptId)), asked: new Map() };
   let cleared = 0;
-  for (const claim of claims) {
-    if (!claim.ended) continue;
+  // One after the other, the claims of a job of thousands would keep every other job waiting for its sweep.
+  await inParallel(CLAIMS_AT_ONCE, ended, async (claim) => {
     signal?.throwIfAborted();
-    if (claim.onlyCancelled) await cancelLateRun(source, job, claim, signal);
+    if (claim.onlyCancelled && !(await cancelLateRun(source, job, claim, late, signal))) return;
     await source.store.delete(source.layout.stateKey('claims', job, claim), signal);
     cleared += 1;
-  }
+  });
   await releaseSlots(source, planned.snapshot, slots, signal);
-  const open = claims.filter(({ ended }) => !ended);
   return { settled: await settleOpen(source, job, planned, open, stuck, signal), cleared };
 }
 
+interface LateRuns {
+  /** By `attemptId`. */
+  readonly stillOpen: ReadonlySet<string>;
+  /** Cancels that this look has asked for, by the run's id. */
+  readonly asked: Map<string, Promise<void>>;
+}
+
 /**
- * An attempt may be cancelled between `/run` and the record of its run; nobody knew then which run to cancel. Cancelling one that has
- * ended is no error.
+ * An attempt may be cancelled between `/run` and the record of its run; nobody knew then which run to cancel, and the result names none. Its
+ * claim stays until the record is there, or cannot come any more. A run that also carries open attempts goes on for them. Cancelling one that
+ * has ended is no error. True where the claim may go.
  */
-async function cancelLateRun(source: Sweeper, job: string, claim: SweptClaim, signal?: AbortSignal): Promise<void> {
+async function cancelLateRun(
+  source: Sweeper,
+  job: string,
+  claim: SweptClaim,
+  { stillOpen, asked }: LateRuns,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const result = await readResult(source, job, claim, 'cancelled', signal);
+  if (result?.run_id !== undefined) return true;
   const run = await readRun(source, job, claim, signal);
-  if (run === null || run.attempts.length > 1) return;
-  await source.dispatcher.cancel(run.endpoint, run.run_id, signal);
+  if (run === null) return source.now() - claim.lastModifiedMs > UNRECORDED_PATIENCE_MS;
+  const goesOn = run.attempts.some((attempt) => stillOpen.has(attemptId({ ...attempt, stage: claim.stage })));
+  if (goesOn) return true;
+  const answer = asked.get(run.run_id) ?? source.dispatcher.cancel(run.endpoint, run.run_id, signal);
+  asked.set(run.run_id, answer);
+  try {
+    await answer;
+    return true;
+  } catch (error) {
+    signal?.throwIfAborted();
+    // The claim stays, so the next sweep tries again. All else that the job needs goes on.
+    source.log.warn({ job, stage: claim.stage, item: claim.item, attempt: claim.attempt, error }, 'a run could not be cancelled');
+    return false;
+  }
 }
 
 function hasWork({ plan: { dispatch, cancel, landed, problems, retryAtMs }, snapshot }: PlannedJob): boolean {
@@ -186,6 +219,8 @@ async function settleOpen(
 ): Promise<number> {
   const stages = new Map(graph.stages.map((stage) => [stage.name, stage]));
   const statuses = new Map<string, RunStatus>();
+  /** An endpoint that cannot be asked must not keep the claims of others open. */
+  const failures = new Map<string | undefined, unknown>();
   let settled = 0;
   try {
     for (const claim of claims) {
@@ -196,16 +231,22 @@ async function settleOpen(
       if (isPatient && stage?.endpoint === undefined) continue;
       const run = await readRun(source, job, claim, signal);
       // Another program's endpoint writes no result of ours, so its runs are asked after at every sweep.
-      if (isPatient && run === null) continue;
+      if ((isPatient && run === null) || failures.has(run?.endpoint)) continue;
       const item = plannedItem(plan.stages, claim);
       const open = { ...claim, isPatient, marksOutput: stage?.task !== undefined };
-      if (await settleClaim(source, job, open, run, item, statuses, signal)) settled += 1;
-      else if (run !== null && !isPatient && statuses.get(run.run_id)?.kind === 'queued') stuck.add(run.endpoint, job, claim);
+      try {
+        if (await settleClaim(source, job, open, run, item, statuses, signal)) settled += 1;
+        else if (run !== null && !isPatient && statuses.get(run.run_id)?.kind === 'queued') stuck.add(run.endpoint, job, claim);
+      } catch (thrown) {
+        signal?.throwIfAborted();
+        failures.set(run?.endpoint, thrown);
+      }
     }
   } finally {
     // The result's own event wakes the job too; but a sweep is for when events do not come.
     if (settled > 0) await source.wake(job);
   }
+  for (const failure of failures.values()) throw failure;
   return settled;
 }
 

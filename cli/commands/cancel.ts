@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { MillraceError } from '../../errors.ts';
-import { hasJob, liftCancel, writeCancel } from '../../pipeline/cancel-job.ts';
+import { liftCancel, writeCancel } from '../../pipeline/cancel-job.ts';
 import { reconcile } from '../../pipeline/reconcile.ts';
 import { createReconciler } from '../deployment.ts';
 import { jobArgument } from '../job-argument.ts';
+import { requireJob } from '../require-job.ts';
 import { openSession, stopSignal } from '../session.ts';
 
 export function addCancel(program: Command): void {
@@ -16,10 +16,7 @@ export function addCancel(program: Command): void {
     .action(async (job: string, { reason }: { reason?: string }) => {
       const { config, log, terminal } = openSession('cancel');
       const reconciler = createReconciler(config, log);
-      if (!(await hasJob(reconciler, job))) {
-        const folder = reconciler.layout.jobFolder(job);
-        throw new MillraceError('USAGE', `there is no job ${JSON.stringify(job)}: nothing lies under ${folder}`);
-      }
+      await requireJob(reconciler, job);
       const isNew = await writeCancel(reconciler, job, reason);
       const { cancelled } = await reconcile(reconciler, job, stopSignal());
       terminal.print(`${isNew ? 'cancelled' : 'was cancelled already:'} ${job}; ${cancelled} running items stopped`);
@@ -35,6 +32,7 @@ export function addResume(program: Command): void {
     .action(async (job: string) => {
       const { config, log, terminal } = openSession('resume');
       const reconciler = createReconciler(config, log);
+      await requireJob(reconciler, job);
       const wasCancelled = await liftCancel(reconciler, job);
       const { dispatched } = await reconcile(reconciler, job, stopSignal());
       terminal.print(`${wasCancelled ? 'resumed' : 'was not cancelled:'} ${job}; ${dispatched} dispatched`);

@@ -6,6 +6,7 @@ import { type RetrySelection, retriesIn, whyNoRetry, writeRetries } from '../../
 import { createReconciler } from '../deployment.ts';
 import { itemNumbers } from '../item-numbers.ts';
 import { jobArgument } from '../job-argument.ts';
+import { requireJob } from '../require-job.ts';
 import { openSession, stopSignal } from '../session.ts';
 
 interface RetryOptions {
@@ -33,6 +34,7 @@ Examples:
       const { config, log, terminal } = openSession('retry');
       const reconciler = createReconciler(config, log);
       const signal = stopSignal();
+      await requireJob(reconciler, job);
       const { plan } = await planJob(reconciler, job, signal);
       const selection: RetrySelection = { ...(stage === undefined ? {} : { stage }), ...(items === undefined ? {} : { items }) };
       const refusal = whyNoRetry(plan, selection);

@@ -6,6 +6,7 @@ import { MARK } from '../../pipeline/facts.ts';
 import { MAX_ATTEMPTS_OF_ANY_KIND } from '../../pipeline/item-state.ts';
 import { parseResultPath } from '../../pipeline/layout.ts';
 import type { Plan } from '../../pipeline/plan-types.ts';
+import { countedFailures, type Ending } from './budget.ts';
 import type { Folder, JobShape, WantedItem, WantedStage } from './job-shape.ts';
 import { essenceOf, mediaEssence } from './media.ts';
 import type { MemoryBucket } from './memory-bucket.ts';
@@ -77,19 +78,20 @@ export function judge({ bucket, meaningOf }: OracleScope, shape: JobShape, job: 
   }
 
   interface Attempts {
-    readonly statuses: readonly { readonly status: string; readonly key: string }[];
+    readonly statuses: readonly (Ending & { readonly key: string })[];
   }
 
   /** The results of one item, apart for every fingerprint that may be the wanted one, without those that a retry has forgotten. */
   function attemptsAt(stage: string, index: number, wanted: string): Attempts[] {
-    const byFingerprint = new Map<string, { status: string; key: string }[]>();
+    const byFingerprint = new Map<string, (Ending & { key: string })[]>();
     const prefix = `results/${stage}/${index}/`;
     for (const key of folder.keys(prefix)) {
       const result = parseResultPath(key.slice('results/'.length));
       if (result === null || (meaningOf(result.fingerprint) ?? wanted) !== wanted) continue;
       if (result.attempt <= retryMark(stage, index, result.fingerprint)) continue;
       const seen = byFingerprint.get(result.fingerprint) ?? [];
-      seen.push({ status: result.status, key });
+      const atMs = bucket.objects.get(LAYOUT.jobKey(job, key))?.lastModifiedMs ?? 0;
+      seen.push({ status: result.status, attempt: result.attempt, atMs, key });
       byFingerprint.set(result.fingerprint, seen);
     }
     return [...byFingerprint.values()].map((statuses) => ({ statuses }));
@@ -102,8 +104,7 @@ export function judge({ bucket, meaningOf }: OracleScope, shape: JobShape, job: 
 
   function hasFailedForGood({ statuses }: Attempts): boolean {
     if (statuses.filter(({ status }) => status !== 'refused').length >= MAX_ATTEMPTS_OF_ANY_KIND) return true;
-    if (hasSucceeded({ statuses })) return false;
-    const failures = statuses.filter(({ status }) => status === 'failed');
+    const failures = countedFailures(statuses);
     return failures.length >= MAX_FAILURES || failures.some(({ key }) => /"retryable":\s*false/.test(folder.text(key) ?? ''));
   }
 }

@@ -4,6 +4,7 @@ import type { RunRequest } from '../../pipeline/dispatcher.ts';
 import { MARK } from '../../pipeline/facts.ts';
 import { MAX_ATTEMPTS_OF_ANY_KIND } from '../../pipeline/item-state.ts';
 import { type AttemptName, parseAttemptPath, parseResultPath, parseSlotPath } from '../../pipeline/layout.ts';
+import { countedFailures } from './budget.ts';
 import { createCeilingWatch } from './ceiling-watch.ts';
 import { essenceOf, mediaEssence } from './media.ts';
 import { type Change, type MemoryBucket, presignedKey, SIGNATURE, type StoredObject } from './memory-bucket.ts';
@@ -200,13 +201,14 @@ export function createWatch({ bucket, step, now, ceiling, jobs }: WatchOptions):
       .filter((key) => wasSeen(key, looked))
       .flatMap((key) => {
         const result = parseResultPath(key.slice(LAYOUT.jobFolder(job).length + RESULTS.length));
-        return result === null || result.attempt <= mark ? [] : [{ ...result, key }];
+        const atMs = bucket().objects.get(key)?.lastModifiedMs ?? 0;
+        return result === null || result.attempt <= mark ? [] : [{ ...result, atMs, key }];
       });
     const hasSucceeded = results.some(({ status }) => status === 'succeeded');
     if (hasSucceeded && wasGone) add(`${shown} is dispatched though its output was removed, and nobody asked for it`);
-    const failures = results.filter(({ status }) => status === 'failed');
-    if (!hasSucceeded && failures.length >= MAX_FAILURES) add(`${shown} is dispatched after ${failures.length} failures`);
-    if (!hasSucceeded && failures.some(({ key }) => /"retryable":\s*false/.test(bucket().text(key) ?? ''))) {
+    const failures = countedFailures(results);
+    if (failures.length >= MAX_FAILURES) add(`${shown} is dispatched after ${failures.length} failures`);
+    if (failures.some(({ key }) => /"retryable":\s*false/.test(bucket().text(key) ?? ''))) {
       add(`${shown} is dispatched after a failure that cannot be helped by trying again`);
     }
     const refused = refusals.get(`${job}/${name.stage}/${name.item}/${name.fingerprint}`) ?? 0;

@@ -12,12 +12,12 @@ import { eventually, type StackView, viewStack } from '../loop/stack.ts';
 import { startProcess, type TestProcess } from '../runpod/processes.ts';
 import { type BookedRun, type Deployment, readBook, startDeployment } from './deployment.ts';
 
-const SIZES = (process.env.MILLRACE_SCALE_ITEMS ?? '1000,4000').split(',').map(Number);
+const SIZES = (process.env.MILLRACE_SCALE_ITEMS ?? '3000').split(',').map(Number);
 const SMALL_ITEMS = 3;
 /** The small job comes when the big one has so much behind it. */
 const UNDER_WAY = 0.05;
 /** On a machine that has much else to do; two idle processors take a small part of it. */
-const SECONDS_PER_ITEM = 0.08;
+const SECONDS_PER_ITEM = 0.3;
 const LEAST_SECONDS = 120;
 /** Node collects late: a consumer takes about 380 MiB for a thousand segments, and 520 for ten thousand. */
 const MOST_BYTES = 480 * 1024 ** 2;

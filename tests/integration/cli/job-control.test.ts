@@ -123,8 +123,8 @@ describe('commands that act on a job', () => {
     expect(await phases('waits')).toEqual(['running']);
   });
 
-  it('cancel makes no job of a mistyped id', async () => {
-    const { code, stderr } = await run('cancel', 'mistypde');
+  it.each(['cancel', 'resume', 'retry'])('%s says so of a mistyped id, and makes no job of it', async (command) => {
+    const { code, stderr } = await run(command, 'mistypde');
     expect(code).toBe(64);
     expect(stderr).toContain('there is no job "mistypde"');
     expect(await stack.keys('mistypde')).toEqual([]);

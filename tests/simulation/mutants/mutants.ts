@@ -158,7 +158,12 @@ export const MUTANTS: readonly Mutant[] = [
     'for (const endpoint of slotted.lacking) {',
     'for (const endpoint of slotted.lacking.slice(1)) {',
   ),
-  one('the sweep clears open claims', 'pipeline/sweep.ts', 'if (!claim.ended) continue;', ''),
+  one(
+    'the sweep clears open claims',
+    'pipeline/sweep.ts',
+    'const ended = claims.filter((claim) => claim.ended);',
+    'const ended = claims;',
+  ),
   one('the sweep clears claims before their work is done', 'pipeline/sweep.ts', 'if (hasWork(planned)', 'if (planned === null'),
   one(
     'the sweep never loses patience',

@@ -80,6 +80,54 @@ describe('an audit', () => {
     expect(self.keys('pipelines-state/audits/')).toHaveLength(2);
   });
 
+  describe('and the state of jobs whose folder was deleted', () => {
+    const DAY_MS = 24 * HOUR_MS;
+    const KEPT = ['runs', 'retries', 'webhooks'];
+    const stateOf = (self: InMemory, job: string) => KEPT.flatMap((kind) => self.keys(`pipelines-state/${kind}/${job}/`));
+
+    function withState(...jobs: string[]): InMemory {
+      const self = world();
+      for (const job of jobs) {
+        for (const kind of KEPT) self.bucket.put(`pipelines-state/${kind}/${job}/cut/0/abc.1`, '{}');
+      }
+      return self;
+    }
+
+    test('is kept for as long as an old run may still write, and deleted then', async () => {
+      const self = withState('gone');
+      self.clockMs += 7 * DAY_MS;
+      await audit(self.source);
+      expect(stateOf(self, 'gone')).toHaveLength(3);
+      self.clockMs += 2 * DAY_MS;
+      await audit(self.source);
+      expect(stateOf(self, 'gone')).toEqual([]);
+    });
+
+    test.each<[string, (self: InMemory) => void]>([
+      ['one that is there, were it by a single object', (self) => write(self, 'gone', 'problems/x.json')],
+      ['one that has a claim', (self) => self.bucket.put('pipelines-state/claims/gone/cut/0/abc.1', '{}')],
+      ['one of which something was written lately', (self) => self.bucket.put('pipelines-state/runs/gone/cut/0/abc.2', '{}')],
+    ])('but not of %s', async (_, keep) => {
+      const self = withState('gone', 'gone-2');
+      self.clockMs += 30 * DAY_MS;
+      keep(self);
+      await audit(self.source);
+      expect(stateOf(self, 'gone').length).toBeGreaterThanOrEqual(3);
+      expect(stateOf(self, 'gone-2')).toEqual([]);
+    });
+
+    test('nor of one that comes back while the audit is at work', async () => {
+      const self = withState('gone');
+      self.clockMs += 30 * DAY_MS;
+      const list: typeof self.source.store.list = (prefix, options) => {
+        if (prefix === 'pipelines-state/runs/') write(self, 'gone');
+        return self.source.store.list(prefix, options);
+      };
+      await audit({ ...self.source, store: { ...self.source.store, list } });
+      expect(stateOf(self, 'gone')).toHaveLength(3);
+    });
+  });
+
   test('is none where it is switched off', async () => {
     const self = createInMemory(undefined, { auditMinutes: 0 });
     write(self, 'job');

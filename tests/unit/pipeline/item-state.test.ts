@@ -159,6 +159,33 @@ describe('the budget of failures', () => {
     expect(stateOf({ output: OUTPUT, mark: OTHER, results })).toMatchObject({ kind: 'dispatch', attempt: 5 });
   });
 
+  test('is whole again after a success, and not without end', () => {
+    const results: Given['results'] = [
+      [WANTED, 1, 'failed', 3_000],
+      [WANTED, 2, 'succeeded', 4_000],
+      [WANTED, 3, 'failed', 6_000],
+      [WANTED, 4, 'failed', 7_000],
+    ];
+    const given: Given = { output: OUTPUT, mark: OTHER, results };
+    expect(stateOf(given)).toMatchObject({ kind: 'dispatch', attempt: 5 });
+    expect(stateOf({ ...given, retryDelayMs: 10_000 })).toMatchObject({ kind: 'retrying', notBeforeMs: 7_000 + 20_000 });
+    expect(stateOf({ ...given, permanent: [4] })).toMatchObject({ kind: 'failed', attempt: 4 });
+    expect(stateOf({ ...given, results: [...results, [WANTED, 5, 'failed', 8_000]] })).toEqual({
+      kind: 'failed',
+      attempt: 5,
+      why: 'failed 3 times, at last with X: why',
+    });
+  });
+
+  test('does not count what a success came after, whichever attempt’s it was', () => {
+    const results: Given['results'] = [
+      [WANTED, 2, 'failed', 6_000],
+      [WANTED, 1, 'succeeded', 7_000],
+      [OTHER, 1, 'succeeded', 7_500],
+    ];
+    expect(stateOf({ output: OUTPUT, mark: OTHER, permanent: [2], results })).toMatchObject({ kind: 'dispatch', attempt: 3 });
+  });
+
   test('is not for cancelled and refused attempts', () => {
     const results = times(
       8,

@@ -311,15 +311,15 @@ test('planning says the same twice, and changes nothing', () => {
   expect(job.snapshot().objects).toEqual(snapshot.objects);
 });
 
-/** How much longer the plan takes for ten times the items; quadratic work would take a hundred times as long. */
+/** How much more processor time the plan takes for ten times the items; quadratic work would take a hundred times as much. */
 function growth(few: number, jobOf: (count: number) => JobBuilder): number {
   const millisecondsFor = (count: number): number => {
     const job = jobOf(count);
-    // The quickest of a few: whatever else the machine does only makes it slower.
+    // This thread's own, and the least of a few: whatever else the machine does must not count.
     const times = Array.from({ length: 4 }, () => {
-      const startedMs = performance.now();
+      const started = process.threadCpuUsage();
       expect(job.plan().problems).toEqual([]);
-      return performance.now() - startedMs;
+      return process.threadCpuUsage(started).user / 1000;
     });
     return Math.min(...times);
   };
@@ -327,11 +327,11 @@ function growth(few: number, jobOf: (count: number) => JobBuilder): number {
   return millisecondsFor(10 * few) / short;
 }
 
-test('the work of planning grows with the number of segments, and no faster', { timeout: 60_000 }, () => {
+test('the work of planning grows with the number of segments, and no faster', { timeout: 240_000 }, () => {
   expect(growth(10_000, cutJob)).toBeLessThan(30);
 });
 
-test('so does the work of finding inputs that every item has of its own', { timeout: 60_000 }, () => {
+test('so does the work of finding inputs that every item has of its own', { timeout: 240_000 }, () => {
   const each = { manifest: { keys: ['m.json'], type: 'json' }, for_each: '${manifest.list}', task: 'DOWNSAMPLING' };
   const graph = graphOf({
     cut: { ...each, output: 'cut/${index}' },

@@ -199,6 +199,41 @@ describe('RunPod does not answer', () => {
 });
 
 describe('what nobody wants any more is cancelled', () => {
+  test.each([0, 1000])(
+    'and a big job that is stopped while it is dispatched is not dispatched to its end (ceiling %i)',
+    async (ceiling) => {
+      const graph = graphOf({
+        small: {
+          manifest: { keys: ['m.json'], type: 'json' },
+          for_each: '${manifest.list}',
+          task: 'DOWNSAMPLING',
+          output: 'small-${index}.mp4',
+        },
+      });
+      const world = createInMemory(graph, { maxRunsInFlight: ceiling });
+      world.put('m.json', { list: Array.from({ length: 300 }, (_, index) => index) });
+      world.onRun = () => {
+        if (world.runs.length === 50) world.put('cancel.json', '{}');
+        return { kind: 'accepted', runId: `run-${world.runs.length}` };
+      };
+      const { dispatched } = await world.reconcile();
+      expect(dispatched).toBeLessThan(150);
+      expect(await world.reconcile()).toMatchObject({ dispatched: 0, cancelled: dispatched });
+      world.bucket.delete(layout.jobKey('job', 'cancel.json'));
+      world.onRun = () => ({ kind: 'accepted', runId: `run-${world.runs.length}` });
+      expect(await world.reconcile()).toMatchObject({ dispatched: 300 });
+    },
+  );
+
+  test('and what waits for slots costs no look whether it was stopped', async () => {
+    const world = createInMemory(undefined, { maxRunsInFlight: 2 });
+    world.put('segments.json', segments(800));
+    world.put('inputs/audio/master.m4a', 'master');
+    expect(await world.reconcile()).toMatchObject({ dispatched: 16 });
+    // Of the master, for its mark.
+    expect(world.requests.head).toBe(1);
+  });
+
   test('and recorded, once for all items of its run', async () => {
     const world = cutting(3);
     await world.reconcile();

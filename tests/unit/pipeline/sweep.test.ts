@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MillraceError } from '../../../errors.ts';
 import type { RunStatus } from '../../../pipeline/dispatcher.ts';
+import { reconcile } from '../../../pipeline/reconcile.ts';
 import { settle } from '../../../pipeline/settle-claim.ts';
 import { sweep } from '../../../pipeline/sweep.ts';
 import { createInMemory, type InMemory, lastItems } from './consumer-in-memory.ts';
@@ -278,6 +279,110 @@ test('an attempt that was cancelled before its run was known has that run cancel
   await store.put(keys.resultKey('job', item.millrace, 'cancelled'), '{}');
   await world.sweep();
   expect(world.cancelled).toEqual([`run-${Number(item.millrace.item) + 1}`]);
+});
+
+test('an endpoint that cannot be asked does not keep the claims of another open', async () => {
+  const graph = graphOf({
+    heard: {
+      inputs: { sound: { key: 'a.wav' } },
+      endpoint: 'speech',
+      payload: { sound: '${inputs.sound}' },
+      output: 'heard.json',
+    },
+    small: { inputs: { sound: { key: 'a.wav' } }, task: 'DOWNSAMPLING', output: 'small.mp4' },
+  });
+  const world = createInMemory(graph);
+  world.put('a.wav', 'sound');
+  await world.reconcile();
+  const silent = `run-${world.runs.findIndex(({ endpoint }) => endpoint === 'speech') + 1}`;
+  world.clockMs += 24 * 60 * MINUTE_MS;
+  world.onStatus = (runId) => {
+    if (runId === silent) throw new MillraceError('RUN_UNAUTHORIZED', 'no such endpoint');
+    return { kind: 'failed', error: 'x' };
+  };
+  await world.sweep();
+  expect(world.keys('pipelines/job/results/').map((key) => key.split('/')[3])).toEqual(['small']);
+  expect(world.log.some((line) => line.includes('RUN_UNAUTHORIZED'))).toBe(true);
+});
+
+describe('an attempt that was cancelled while RunPod was being asked', () => {
+  /** Both items of the stage in one run, cancelled by the time that RunPod answers. */
+  async function cancelledInBetween(): Promise<{ world: InMemory; answer: () => Promise<void> }> {
+    const graph = graphOf({
+      cut: {
+        manifest: { keys: ['m.json'], type: 'json' },
+        for_each: '${manifest.list}',
+        task: 'AUDIO_TRIM',
+        output: 'part-${index}.wav',
+        items_per_run: 8,
+      },
+    });
+    const world = createInMemory(graph);
+    const answered = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const { dispatcher } = world.source;
+    const run: typeof dispatcher.run = async (request) => {
+      const outcome = await dispatcher.run(request);
+      asked.resolve();
+      await answered.promise;
+      return outcome;
+    };
+    world.put('m.json', { list: [0, 1] });
+    const reconciling = reconcile({ ...world.source, dispatcher: { ...dispatcher, run } }, 'job');
+    await asked.promise;
+    world.put('cancel.json', '{}');
+    expect(await world.reconcile()).toMatchObject({ cancelled: 2 });
+    expect(world.cancelled).toEqual([]);
+    const answer = async () => {
+      answered.resolve();
+      await reconciling;
+    };
+    return { world, answer };
+  }
+
+  test('has its run cancelled, once for all that it carries, also where a sweep came before the answer', async () => {
+    const { world, answer } = await cancelledInBetween();
+    await world.sweep();
+    expect(claims(world)).toBe(2);
+    await answer();
+    world.clockMs += MINUTE_MS;
+    await world.sweep();
+    expect(world.cancelled).toEqual(['run-1']);
+    expect(claims(world)).toBe(0);
+  });
+
+  test('is not cancelled twice where its run was known', async () => {
+    const world = await running();
+    world.put('cancel.json', '{}');
+    await world.reconcile();
+    expect(world.cancelled).toHaveLength(2);
+    expect(await world.sweep()).toMatchObject({ cleared: 2 });
+    expect(world.cancelled).toHaveLength(2);
+  });
+
+  test('keeps its claim while RunPod cannot be asked to cancel, and the rest of the job goes on', async () => {
+    const { world, answer } = await cancelledInBetween();
+    await answer();
+    world.onCancel = () => {
+      throw new MillraceError('RUN_REFUSED', '429');
+    };
+    await world.sweep();
+    expect(claims(world)).toBe(2);
+    world.onCancel = () => {};
+    world.clockMs += MINUTE_MS;
+    await world.sweep();
+    expect(world.cancelled).toEqual(['run-1']);
+    expect(claims(world)).toBe(0);
+  });
+
+  test('does not keep its claim for an answer that never comes', async () => {
+    const { world, answer } = await cancelledInBetween();
+    world.clockMs += 4 * MINUTE_MS;
+    await world.sweep();
+    expect(claims(world)).toBe(0);
+    expect(world.cancelled).toEqual([]);
+    await answer();
+  });
 });
 
 test('runs that wait at RunPod past their patience are reported once a sweep, with the endpoint’s health', async () => {
