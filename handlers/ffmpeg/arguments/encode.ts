@@ -23,12 +23,14 @@ export interface Encode {
   /** The video's: the sound is cut or padded with silence to it. `-shortest` would overshoot. */
   readonly durationSeconds: number;
   readonly rung: Rung;
+  /** HDR pictures become SDR ones. */
+  readonly toneMaps: boolean;
   readonly outputFile: string;
 }
 
 export function encodeArguments(encode: Encode): string[] {
-  const { video, rung, subtitles } = encode;
-  const path = { rung, video, size: encodedSize(video) };
+  const { video, rung, subtitles, toneMaps } = encode;
+  const path = { rung, video, size: encodedSize(video), toneMaps };
   return [
     ...GLOBAL_ARGUMENTS,
     ...PROGRESS_ARGUMENTS,
@@ -39,7 +41,7 @@ export function encodeArguments(encode: Encode): string[] {
     ...['-vf', pictureFilters(subtitles ? { ...path, drawing: SUBTITLES_FILTER } : path)],
     ...['-af', soundFilters(encode.durationSeconds), '-c:a', 'aac', '-b:a', AUDIO_BITRATE, '-ac', '2'],
     ...encodingArguments(rung),
-    ...colorArguments(video),
+    ...colorArguments(video, toneMaps),
     ...['-t', seconds(encode.durationSeconds)],
     ...MP4_ARGUMENTS,
     encode.outputFile,

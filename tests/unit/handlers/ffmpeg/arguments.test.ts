@@ -34,11 +34,12 @@ const COMMANDS = {
     sound: { audio: AUDIO, copied: false },
     size: { width: 320, height: 180 },
     rung: 'cpu',
+    toneMaps: true,
     outputFile: '/w/out.mp4',
   }),
   encode: encodeArguments({
     ...{ videoLocation: URL_LOCATION, video: VIDEO, audioLocation: { file: '/w/a.wav' }, audio: AUDIO },
-    ...{ subtitles: true, durationSeconds: 4, rung: 'cpu', outputFile: '/w/out.mp4' },
+    ...{ subtitles: true, durationSeconds: 4, rung: 'cpu', toneMaps: true, outputFile: '/w/out.mp4' },
   }),
   join: joinArguments({
     listFile: '/w/list',
@@ -155,6 +156,7 @@ describe('downsampled sizes', () => {
       sound: undefined,
       size: { width: 2, height: 2 },
       rung: 'cpu',
+      toneMaps: true,
       outputFile: 'o',
     });
     expect(mute).not.toContain('-c:a');
@@ -273,7 +275,7 @@ describe('concatenations', () => {
     const args = clipArguments({
       ...{ location: URL_LOCATION, video: { ...VIDEO, displayWidth: 180, displayHeight: 320 }, audioIndex: 1 },
       ...{ canvas: { width: 320, height: 180, rate: { numerator: 25, denominator: 1 } }, frames: 50 },
-      ...{ pictures: { rung: 'cpu', crf: 30 }, videoFile: '/w/v.mp4', audioFile: '/w/a.pcm' },
+      ...{ pictures: { rung: 'cpu', crf: 30, toneMaps: true }, videoFile: '/w/v.mp4', audioFile: '/w/a.pcm' },
     });
     expect(optionOf(args, '-vf')).toBe(
       'fps=25/1:start_time=0,scale=102:180:flags=lanczos,setsar=1,pad=320:180:(ow-iw)/2:(oh-ih)/2,format=yuv420p,tpad=stop_mode=clone:stop_duration=2.000000',
