@@ -31,8 +31,12 @@ type ProbedStream = z.infer<typeof ProbedStream>;
 
 const Probed = z.object({
   streams: z.array(ProbedStream).default([]),
-  format: z.object({ format_name: z.string().optional(), duration: NumberText.optional() }).default({}),
+  format: z
+    .object({ format_name: z.string().optional(), start_time: NumberText.optional(), duration: NumberText.optional() })
+    .default({}),
 });
+
+type ProbedFormat = z.infer<typeof Probed>['format'];
 
 /** A fraction: 30000/1001. */
 export interface FrameRate {
@@ -66,6 +70,8 @@ export interface AudioStream {
   readonly sampleRate: number;
   readonly channels: number;
   readonly durationSeconds: number | undefined;
+  /** How much later than the file it begins, where there are pictures that begin before it. */
+  readonly delaySeconds?: number | undefined;
   /** Exact for PCM in WAV. */
   readonly samples: number | undefined;
   /** Where the container counts them. */
@@ -141,7 +147,7 @@ export function mediaInfo(json: string): MediaInfo {
     formatName: format.format_name ?? 'unknown',
     durationSeconds: format.duration,
     video: video === undefined ? undefined : videoStream(video),
-    audio: audio === undefined ? undefined : audioStream(audio),
+    audio: audio === undefined ? undefined : audioStream(audio, video === undefined ? undefined : format),
   };
 }
 
@@ -176,7 +182,8 @@ function videoStream(stream: ProbedStream): VideoStream {
   };
 }
 
-function audioStream(stream: ProbedStream): AudioStream {
+/** `beside`: the container, where there are pictures that the sound belongs to. */
+function audioStream(stream: ProbedStream, beside: ProbedFormat | undefined): AudioStream {
   return {
     index: stream.index,
     codec: codecOf(stream),
@@ -184,9 +191,19 @@ function audioStream(stream: ProbedStream): AudioStream {
     sampleRate: stream.sample_rate ?? 0,
     channels: stream.channels ?? 0,
     durationSeconds: stream.duration,
+    delaySeconds: beside === undefined ? undefined : delayIn(beside, stream),
     samples: stream.codec_name?.startsWith('pcm_') === true ? stream.duration_ts : undefined,
     packets: stream.nb_frames,
   };
+}
+
+/** Containers count time in milliseconds at the coarsest. */
+const SHORTEST_DELAY_SECONDS = 0.0015;
+
+/** Not of MPEG-TS: where ffmpeg decodes its sound alone, it moves it to the beginning. */
+function delayIn({ format_name, start_time: fileStart }: ProbedFormat, { start_time: start }: ProbedStream): number | undefined {
+  if (format_name === 'mpegts' || start === undefined || fileStart === undefined) return undefined;
+  return start - fileStart > SHORTEST_DELAY_SECONDS ? start - fileStart : undefined;
 }
 
 function codecOf(stream: ProbedStream): string {

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { audioCutArguments, CUT_SAMPLE_RATE, cutPlan, cutPreparation } from '../../../../handlers/ffmpeg/arguments/audio-cut.ts';
+import {
+  audioCutArguments,
+  CUT_SAMPLE_RATE,
+  cutPlan,
+  cutPreparation,
+  decodeArguments,
+} from '../../../../handlers/ffmpeg/arguments/audio-cut.ts';
 import {
   canvasOf,
   clipArguments,
@@ -27,7 +33,13 @@ const optionOf = (args: readonly string[], option: string, n = 0): string | unde
   args[args.flatMap((arg, index) => (arg === option ? [index + 1] : []))[n] ?? args.length];
 
 const COMMANDS = {
-  cut: audioCutArguments({ location: URL_LOCATION, streamIndex: 0, sourceRate: 48_000, span: { start: 48_000, count: 4800 } }),
+  cut: audioCutArguments({
+    location: URL_LOCATION,
+    streamIndex: 0,
+    sourceRate: 48_000,
+    delaySeconds: 0,
+    span: { start: 48_000, count: 4800 },
+  }),
   downsample: downsampleArguments({
     location: URL_LOCATION,
     video: VIDEO,
@@ -104,6 +116,7 @@ describe('audio cuts', () => {
       location: URL_LOCATION,
       streamIndex: 2,
       sourceRate: 44_100,
+      delaySeconds: 0,
       span: { start: 480_000, count: 4800 },
     });
     expect(optionOf(args, '-map')).toBe('0:2');
@@ -115,6 +128,23 @@ describe('audio cuts', () => {
     const [, start, end] = /atrim=start_sample=(\d+):end_sample=(\d+)$/.exec(filters) ?? [];
     expect(Number(end) - Number(start)).toBe(4800);
     expect(args.slice(-3)).toEqual(['-f', 's16le', 'pipe:1']);
+  });
+
+  it('puts silence in front of sound that begins later than what is read of it, and nowhere else', () => {
+    const filtersAt = (start: number) =>
+      optionOf(
+        audioCutArguments({
+          ...{ location: URL_LOCATION, streamIndex: 1, sourceRate: 48_000, delaySeconds: 2 },
+          span: { start: start * 48_000, count: 4800 },
+        }),
+        '-af',
+      );
+    const silence = /^aresample=async=1:first_pts=0,atrim=/;
+    expect([0, 1, 2.4].map((start) => silence.test(filtersAt(start) ?? ''))).toEqual([true, true, true]);
+    expect(filtersAt(2.5)).not.toMatch(silence);
+    const decoded = (delaySeconds: number) =>
+      optionOf(decodeArguments({ location: URL_LOCATION, streamIndex: 1, delaySeconds }, 10, 'o.wav'), '-af');
+    expect(decoded(2)).toBe(`aresample=async=1:first_pts=0,${decoded(0)}`);
   });
 
   it.each([

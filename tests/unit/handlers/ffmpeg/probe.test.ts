@@ -38,6 +38,25 @@ describe('mediaInfo', () => {
   });
 
   it.each([
+    ['later than its pictures', { start_time: '0.500' }, { start_time: '0.000' }, 0.5],
+    ['with them', { start_time: '0.001' }, { start_time: '0.000' }, undefined],
+    [
+      'later in MPEG-TS, which ffmpeg moves to the beginning',
+      { start_time: '1.9' },
+      { start_time: '1.4', format_name: 'mpegts' },
+      undefined,
+    ],
+    ['nobody knows when', {}, { start_time: '0.000' }, undefined],
+  ])('tells of sound that begins %s', (_what, stream, format, delaySeconds) => {
+    const sound = { index: 1, codec_type: 'audio', codec_name: 'aac', sample_rate: '48000', channels: 2, ...stream };
+    const described = (...streams: object[]) =>
+      mediaInfo(JSON.stringify({ streams, format: { format_name: 'mov,mp4', ...format } })).audio?.delaySeconds;
+    expect(described(video, sound)).toBe(delaySeconds);
+    // Without pictures there is nothing to be late for.
+    expect(described(sound)).toBeUndefined();
+  });
+
+  it.each([
     ['turned', { side_data_list: [{ side_data_type: 'Display Matrix', rotation: -90 }] }, { turned: true }],
     ['mirrored', { side_data_list: [{ side_data_type: 'Display Matrix', rotation: 0 }] }, { turned: true }],
     ['of full range by tag', { color_range: 'pc' }, { fullRange: true }],
