@@ -66,7 +66,7 @@ export interface AudioCut {
 }
 
 /** Samples are counted from the beginning of what is read: sound that begins later gets silence in front. */
-const FROM_THE_BEGINNING = 'aresample=async=1:first_pts=0';
+export const FROM_THE_BEGINNING = 'aresample=async=1:first_pts=0';
 
 /**
  * Writes the span as raw s16le stereo to stdout: WAV written to a pipe has wrong sizes in its header. The same span as the decoder
