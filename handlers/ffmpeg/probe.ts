@@ -140,7 +140,8 @@ export function probeArguments(location: MediaLocation, formats?: string): strin
 export function mediaInfo(json: string): MediaInfo {
   const parsed = Probed.safeParse(parseJson(json));
   if (!parsed.success) throw new MillraceError('INPUT_INVALID', 'ffprobe could not describe the input.');
-  const { streams, format } = parsed.data;
+  const isMatroska = parsed.data.format.format_name?.startsWith('matroska') === true;
+  const { streams, format } = isMatroska ? withMatroskaLengths(parsed.data) : parsed.data;
   const video = streams.find((stream) => stream.codec_type === 'video' && !isStill(stream));
   const audio = streams.find((stream) => stream.codec_type === 'audio');
   return {
@@ -149,6 +150,35 @@ export function mediaInfo(json: string): MediaInfo {
     video: video === undefined ? undefined : videoStream(video),
     audio: audio === undefined ? undefined : audioStream(audio, video === undefined ? undefined : format),
   };
+}
+
+/**
+ * Matroska counts its length from zero, wherever its first picture is, and says how long each stream lasts in a tag at most. Without
+ * that, pictures would be held to the length of a longer sound.
+ */
+function withMatroskaLengths({ streams, format }: z.infer<typeof Probed>): z.infer<typeof Probed> {
+  const lengthOf = (stream: ProbedStream) => stream.duration ?? taggedSeconds(stream, format.duration);
+  return {
+    streams: streams.map((stream) => ({ ...stream, duration: lengthOf(stream) })),
+    format: { ...format, duration: secondsAfter(format.start_time, format.duration) },
+  };
+}
+
+/** `undefined` where there is no such tag, or one that was left over from a longer file. */
+function taggedSeconds({ tags = {}, start_time }: ProbedStream, fileEnd: number | undefined): number | undefined {
+  const find = (name: RegExp) => Object.entries(tags).find(([key]) => name.test(key))?.[1];
+  const [, hours, minutes, seconds] = /^(\d+):(\d\d):(\d\d(?:\.\d+)?)$/.exec(String(find(/^DURATION(-|$)/i) ?? '')) ?? [];
+  if (hours === undefined) return undefined;
+  const tagged = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+  if (tagged <= 0 || tagged > (fileEnd ?? tagged) + LEFTOVER_SECONDS) return undefined;
+  // mkvmerge, which marks its tags, writes the length there; others the end.
+  return find(/^_STATISTICS_/i) === undefined ? secondsAfter(start_time, tagged) : tagged;
+}
+
+const LEFTOVER_SECONDS = 0.1;
+
+function secondsAfter(start: number | undefined, end: number | undefined): number | undefined {
+  return end === undefined || start === undefined || start <= 0 || start >= end ? end : end - start;
 }
 
 function parseJson(text: string): unknown {

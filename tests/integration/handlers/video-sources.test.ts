@@ -111,6 +111,21 @@ describe.each(ALL_TOOLS)('pictures of all kinds, with the $origin ffmpeg $versio
     expect(await greyOf(file)).toBeCloseTo(0.58 * 255, -1);
   });
 
+  it.each([
+    { what: 'whose sound goes on behind the pictures', soundSeconds: 3, offset: '0' },
+    { what: 'that begins ten seconds in', soundSeconds: 1, offset: '10' },
+  ])('makes a Matroska file $what as long as its pictures are', async ({ soundSeconds, offset }) => {
+    const file = path(`offset-${offset}.mkv`);
+    const pictures = source('testsrc2=s=320x180:r=25:d=1');
+    const codecs = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'flac'];
+    await ffmpeg(tools.ffmpeg, [...pictures, ...source(`sine=d=${soundSeconds}`), ...codecs, '-output_ts_offset', offset, file]);
+    const preview = await downsample(file, 144);
+    const joined = await run('CONCATENATION', { segment_urls: [bench.serve(file), bench.serve(file)] });
+    expect(preview.info.video).toMatchObject({ frames: 25 });
+    expect((await encode(file)).info.durationSeconds).toBeCloseTo(1, 1);
+    expect(joined.info.video?.durationSeconds).toBeCloseTo(2, 1);
+  });
+
   it('leaves no teeth in interlaced pictures that move', async () => {
     const file = path('interlaced.mkv');
     const bars = "nullsrc=s=320x180:r=50:d=1,geq=lum='255*gt(mod(X+6*N\\,64)\\,32)':cb=128:cr=128";

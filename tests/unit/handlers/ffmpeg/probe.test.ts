@@ -69,6 +69,27 @@ describe('mediaInfo', () => {
     expect(mediaInfo(json({ ...video, ...more })).video?.coding).toMatchObject(coding);
   });
 
+  it.each([
+    ['by its tag', { DURATION: '00:01:02.500000000' }, { duration: '66.5' }, 62.5],
+    ['by a tag with a language', { 'DURATION-eng': '00:01:02.500000000' }, { duration: '66.5' }, 62.5],
+    ['from its start, where the tag says its end', { DURATION: '00:01:02.500' }, { start_time: '60', duration: '66.5' }, 2.5],
+    [
+      'by mkvmerge, which counts from the start itself',
+      { DURATION: '00:00:02.500', '_STATISTICS_TAGS-eng': 'x' },
+      { start_time: '60', duration: '66.5' },
+      2.5,
+    ],
+    ['not by a tag of a longer file', { DURATION: '01:00:00.000' }, { duration: '66.5' }, undefined],
+    ['not at all', {}, { duration: '66.5' }, undefined],
+  ])('tells how long a stream of Matroska lasts %s', (_what, tags, format, durationSeconds) => {
+    const { duration: _, ...stream } = video;
+    const start_time = 'start_time' in format ? format.start_time : '0.000';
+    const streams = [{ ...stream, start_time, tags }];
+    const info = mediaInfo(JSON.stringify({ streams, format: { format_name: 'matroska,webm', ...format } }));
+    expect(info.video?.durationSeconds).toBe(durationSeconds);
+    expect(info.durationSeconds).toBe(Number(format.duration) - Number(start_time));
+  });
+
   it('passes over thumbnails on the way to the video', () => {
     const thumbnails = { ...video, width: 160, height: 90, disposition: { timed_thumbnails: 1 } };
     expect(mediaInfo(json(thumbnails, { ...video, index: 1 })).video?.index).toBe(1);
