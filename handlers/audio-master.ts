@@ -21,7 +21,9 @@ export interface AudioMaster {
   readonly streamIndex: number;
   readonly sampleRate: number;
   readonly channels: number;
-  /** What its header says; `undefined` where it says nothing. */
+  /** How much later than its file the sound begins. */
+  readonly delaySeconds: number;
+  /** Where the sound ends, as its header says; `undefined` where it says nothing. */
   readonly durationSeconds: number | undefined;
   /** Where its samples are those of the output already. */
   readonly pcm: PcmLayout | undefined;
@@ -50,13 +52,15 @@ export async function prepareMaster(request: MasterRequest, context: TaskContext
   }
   const info = await context.media.probe(input.data);
   const audio = audioOf(info, input.label);
+  const { delaySeconds = 0 } = audio;
   const original: AudioMaster = {
     data: input.data,
     label: input.label,
     streamIndex: audio.index,
     sampleRate: audio.sampleRate,
     channels: audio.channels,
-    durationSeconds: audio.durationSeconds ?? info.durationSeconds,
+    delaySeconds,
+    durationSeconds: audio.durationSeconds === undefined ? info.durationSeconds : delaySeconds + audio.durationSeconds,
     pcm: info.formatName === 'wav' && audio.codec === 'pcm_s16le' ? await pcmLayout(input.data) : undefined,
     release: async () => releaseInput(input),
   };
@@ -86,12 +90,12 @@ async function remuxed(
 }
 
 function seekable({ file, facts, release }: HeldMaster, label: string): AudioMaster {
-  return { ...facts, data: { file }, label, streamIndex: 0, release };
+  return { ...facts, data: { file }, label, streamIndex: 0, delaySeconds: 0, release };
 }
 
 /** Whole, once for all tasks of this worker, where that can be kept; otherwise as far as this run needs it. */
 async function decoded(
-  { streamIndex, durationSeconds }: AudioMaster,
+  { streamIndex, delaySeconds, durationSeconds }: AudioMaster,
   identity: string | undefined,
   { input, untilSeconds, name }: MasterRequest,
   { media, workspace, masters, log, signal }: TaskContext,
@@ -102,9 +106,14 @@ async function decoded(
     log.debug({ source: input.label, whole: isShared }, 'decoding a source that cannot be trusted to seek');
     const file = workspace.path(`${name}.wav`);
     const endSeconds = (isShared ? durationSeconds : undefined) ?? untilSeconds;
-    await media.run((at) => decodeArguments(at(input.data), streamIndex, endSeconds + MARGIN_SECONDS, file));
+    await media.run((at) =>
+      decodeArguments({ location: at(input.data), streamIndex, delaySeconds }, endSeconds + MARGIN_SECONDS, file),
+    );
     const pcm = await pcmLayout({ file });
-    return { file, facts: { sampleRate: CUT_SAMPLE_RATE, channels: CUT_CHANNELS, durationSeconds, pcm } };
+    // Headers of MPEG-TS end with the beginning of the last packet.
+    const decodedSeconds = (pcm?.samples ?? 0) / CUT_SAMPLE_RATE;
+    const endsAtSeconds = durationSeconds === undefined ? undefined : Math.max(durationSeconds, decodedSeconds);
+    return { file, facts: { sampleRate: CUT_SAMPLE_RATE, channels: CUT_CHANNELS, durationSeconds: endsAtSeconds, pcm } };
   };
   const key = { identity: isShared ? identity : undefined, sizeBytes: wholeBytes ?? 0 };
   return seekable(await masters.hold(key, signal, make), input.label);

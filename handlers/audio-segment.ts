@@ -147,8 +147,8 @@ async function decodeSpan(
   sink: SampleSink,
   { media }: TaskContext,
 ): Promise<Measured> {
-  const { data, streamIndex, sampleRate: sourceRate } = master;
-  const end = await media.run((at) => audioCutArguments({ location: at(data), streamIndex, sourceRate, span }), {
+  const { data, streamIndex, sampleRate: sourceRate, delaySeconds } = master;
+  const end = await media.run((at) => audioCutArguments({ location: at(data), streamIndex, sourceRate, delaySeconds, span }), {
     onStdout: (chunk) => sink.append(chunk),
   });
   return { sourcePeakDbfs: measuredPeakDbfs(end.stderrTail), stderrTail: end.stderrTail };

@@ -16,6 +16,7 @@ import {
   joinArguments,
 } from './ffmpeg/arguments/concatenate.ts';
 import { framesPerSecond, type MediaInfo } from './ffmpeg/probe.ts';
+import { planHdr } from './hdr.ts';
 import { type Climbed, copyReport, onLadder, unlessUnfit } from './ladder.ts';
 import { type Published, publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
@@ -33,7 +34,9 @@ interface Joined {
 export async function concatenate(parameters: ConcatenationParameters, context: TaskContext): Promise<TaskOutput> {
   const destination = context.destination(parameters);
   const sources = await openClips(parameters, context);
-  const canvas = canvasOf(sources.map(({ video }) => video));
+  const videos = sources.map(({ video }) => video);
+  const canvas = canvasOf(videos);
+  const { toneMaps, report: hdr } = await planHdr(videos, context);
 
   async function join(clips: readonly PlacedClip[], pictures: ClipPictures): Promise<Joined> {
     await makeClips(clips, canvas, pictures, context);
@@ -52,13 +55,9 @@ export async function concatenate(parameters: ConcatenationParameters, context: 
   const copy = obstacle === undefined ? await unlessUnfit(() => join(placeAsTheyAre(sources), 'copied'), context) : undefined;
   const { value, report }: Climbed<Joined> =
     copy === undefined
-      ? await onLadder(
-          { size: canvas, cpuFilters: CANVAS_FILTERS },
-          sources.map(({ video }) => video),
-          context,
-          (rung) =>
-            // One encoder for all clips: joined without encoding again, they share one stream's parameters.
-            join(placeOn(canvas, sources), { rung, crf: parameters.crf }),
+      ? await onLadder({ size: canvas, cpuFilters: CANVAS_FILTERS }, videos, context, (rung) =>
+          // One encoder for all clips: joined without encoding again, they share one stream's parameters.
+          join(placeOn(canvas, sources), { rung, crf: parameters.crf, toneMaps }),
         )
       : { value: copy, report: copyReport('the clips are coded alike and play everywhere as they are') };
 
@@ -71,6 +70,7 @@ export async function concatenate(parameters: ConcatenationParameters, context: 
     ...{ width, height, frames: value.frames },
     duration_sec: roundedSeconds(value.published.info.durationSeconds ?? 0),
     ...report,
+    ...hdr,
     ...(obstacle === undefined ? {} : { not_copied_reason: obstacle }),
     bytes_written: value.published.sizeBytes,
   };

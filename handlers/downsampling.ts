@@ -2,6 +2,7 @@
 import type { DownsamplingParameters } from '../manifests/tasks.ts';
 import { downsampleArguments, downsampledSize, type PreviewSound, previewCopyArguments } from './ffmpeg/arguments/downsample.ts';
 import { percentOf } from './ffmpeg/progress.ts';
+import { planHdr } from './hdr.ts';
 import { type Climbed, copyReport, onLadder, onRung, unlessUnfit } from './ladder.ts';
 import { type Published, publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
@@ -22,6 +23,7 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
     audio === undefined ? undefined : { audio, copied: copied && isWebSafeSound(info, audio) };
   const outputFile = context.workspace.path('downsampled.mp4');
   const cwd = context.workspace.directory;
+  const hdr = await planHdr([video], context);
   const made = { video, size, outputFile };
   const expected = { ...size, audio: audio !== undefined, ...expectedDuration(info) };
   const onProgress = (progress: Parameters<typeof percentOf>[0]) =>
@@ -50,7 +52,10 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
   async function encoded(sound: PreviewSound | undefined): Promise<Climbed<Published>> {
     return onLadder({ size }, [video], context, async (rung) => {
       const end = await onRung(rung, context, () =>
-        context.media.run((at) => downsampleArguments({ ...made, sound, rung, location: at(input.data) }), { cwd, onProgress }),
+        context.media.run(
+          (at) => downsampleArguments({ ...made, sound, rung, toneMaps: hdr.toneMaps, location: at(input.data) }),
+          { cwd, onProgress },
+        ),
       );
       return published(end.stderrTail, sound);
     });
@@ -69,6 +74,7 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
     ...size,
     duration_sec: roundedSeconds(value.info.durationSeconds ?? 0),
     ...report,
+    ...hdr.report,
     bytes_written: value.sizeBytes,
   };
 }

@@ -4,6 +4,7 @@ import type { EncodingLegacyParameters, EncodingParameters, EncodingUriParameter
 import { encodeArguments, encodedSize } from './ffmpeg/arguments/encode.ts';
 import { percentOf } from './ffmpeg/progress.ts';
 import { prepareFonts } from './fonts.ts';
+import { planHdr } from './hdr.ts';
 import { onLadder, onRung } from './ladder.ts';
 import { publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
@@ -30,6 +31,7 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
   const outputFile = context.workspace.path('encoded.mp4');
 
   const size = encodedSize(video);
+  const { toneMaps, report: hdr } = await planHdr([video], context);
   // Pictures that come unevenly may end before their last one does; the sound then still fills the whole.
   const totalSeconds = video.constantRate ? undefined : durationSeconds;
   const { value, report } = await onLadder({ size }, [video], context, async (rung) => {
@@ -38,7 +40,7 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
         (at) =>
           encodeArguments({
             ...{ videoLocation: at(videoInput.data), video, audioLocation: at(audioInput.data), audio },
-            ...{ subtitles: wanted.subtitles, durationSeconds, rung, outputFile },
+            ...{ subtitles: wanted.subtitles, durationSeconds, rung, toneMaps, outputFile },
           }),
         {
           cwd: context.workspace.directory,
@@ -71,6 +73,7 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
     duration_sec: roundedSeconds(value.info.durationSeconds ?? 0),
     subtitles: wanted.subtitles,
     ...report,
+    ...hdr,
     bytes_written: value.sizeBytes,
   };
 }

@@ -14,6 +14,8 @@ export interface RungReport {
   readonly decoder: 'nvdec' | 'cpu' | 'none';
   readonly encoder: 'h264_nvenc' | 'libx264' | 'copy';
   readonly rung_reason: string;
+  /** Why the GPU was given up for this task, although it had proven itself. */
+  readonly gpu_error?: ErrorCode;
 }
 
 export interface Climbed<T> {
@@ -50,7 +52,7 @@ export async function onLadder<T>(
     if (rung === 'cpu' || context.signal.aborted || !(thrown instanceof MillraceError) || !FALLS.has(thrown.code)) throw thrown;
     context.log.warn({ error: thrown, rung }, 'the GPU failed; working on the CPU');
     const why = `not ${rung}: it was tried and failed with ${thrown.code} (${thrown.message})`;
-    return { value: await work('cpu'), report: reportOf('cpu', why) };
+    return { value: await work('cpu'), report: { ...reportOf('cpu', why), gpu_error: thrown.code } };
   }
 }
 

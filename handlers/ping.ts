@@ -32,10 +32,10 @@ const PLAIN_VIDEO: VideoStream = {
 };
 
 /** Each by its name, with the reason beside it where it is not there. */
-function shown({ h264Nvenc, hevcNvenc, av1Nvenc, nvdec, scaleCuda }: Capabilities): Record<string, boolean | string> {
+function shown(found: Capabilities): Record<string, boolean | string> {
   const named: Record<string, Capability> = {
-    ...{ h264_nvenc: h264Nvenc, hevc_nvenc: hevcNvenc, av1_nvenc: av1Nvenc },
-    ...{ nvdec, scale_cuda: scaleCuda },
+    ...{ h264_nvenc: found.h264Nvenc, hevc_nvenc: found.hevcNvenc, av1_nvenc: found.av1Nvenc },
+    ...{ nvdec: found.nvdec, scale_cuda: found.scaleCuda, tone_mapping: found.toneMapping },
   };
   const entries = Object.entries(named).flatMap(([name, capability]): [string, boolean | string][] =>
     capability.available

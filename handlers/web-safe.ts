@@ -1,4 +1,6 @@
 /** Which pictures and which sound can be taken as they are: what every browser, phone and editor plays. */
+
+import { isHdr } from './ffmpeg/arguments/color.ts';
 import { isSize, type PictureSize, steadyRate } from './ffmpeg/arguments/picture-path.ts';
 import { type AudioStream, framesPerSecond, type MediaInfo, type VideoStream } from './ffmpeg/probe.ts';
 
@@ -18,6 +20,7 @@ export function whyNotWebSafe(info: MediaInfo, video: VideoStream): string | und
   if (codec !== 'h264') return `the pictures are ${codec}`;
   if (pixelFormat !== 'yuv420p' || coding.fullRange)
     return `the pixels are ${pixelFormat ?? 'unknown'}${coding.fullRange ? ' of full range' : ''}`;
+  if (isHdr(video)) return 'the pictures are HDR';
   if (!PROFILES.includes(coding.profile ?? '')) return `the H.264 profile is ${coding.profile ?? 'unknown'}`;
   if ((coding.level ?? 0) > MAX_LEVEL) return `the H.264 level is ${coding.level}`;
   if (coding.turned) return 'the pictures are turned by metadata';

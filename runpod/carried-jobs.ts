@@ -1,7 +1,7 @@
 /** The jobs that this worker has on its hands: each is run, reported on and answered. */
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode, MillraceError } from '../errors.ts';
 import { logFieldsOf } from '../handlers/log-fields.ts';
-import type { RunTask, TaskAnswer } from '../handlers/task.ts';
+import type { RunTask, TaskAnswer, TaskOutput } from '../handlers/task.ts';
 import type { Logger } from '../log.ts';
 import { type PostedAnswer, postAnswer } from './answer.ts';
 import { type JobRun, type StopReason, startJobRun } from './job-run.ts';
@@ -13,7 +13,7 @@ export interface CarriedJobsOptions {
   readonly line: WorkerLine;
   readonly run: RunTask;
   readonly progressIntervalMs: number;
-  /** So many machine failures in a row call `onRefresh`; 0 turns it off. */
+  /** So many machine failures in a row, or videos that the GPU failed, call `onRefresh`; 0 turns it off. */
   readonly refreshAfterFailures: number;
   /** Aborted when nothing may be posted any more. */
   readonly silenced: AbortSignal;
@@ -40,6 +40,17 @@ export interface CarriedJobs {
 /** Failures that say something about this machine; the next worker may have none of them. */
 const MACHINE_FAILURES: ReadonlySet<ErrorCode> = new Set(['GPU_FAILED', 'DISK_FULL']);
 
+/** A task that outgrows its quota of the disk would outgrow it anywhere: that is not retryable. */
+function isMachineFailure({ code, retryable }: MillraceError): boolean {
+  return retryable && MACHINE_FAILURES.has(code);
+}
+
+/** A GPU that breaks fails no video, because the CPU makes it, slowly, at the price of a GPU. What needs none says nothing of it. */
+function gpuFallsAfter({ gpu_error, encoder, decoder }: TaskOutput, before: number): number {
+  if (gpu_error === 'GPU_FAILED') return before + 1;
+  return encoder === 'h264_nvenc' || decoder === 'nvdec' ? 0 : before;
+}
+
 export function createCarriedJobs(options: CarriedJobsOptions): CarriedJobs {
   const { line, onChange } = options;
   /** Tasks at work, and all jobs not yet answered. */
@@ -47,6 +58,7 @@ export function createCarriedJobs(options: CarriedJobsOptions): CarriedJobs {
   const jobs = new Map<string, Promise<void>>();
   let answered = 0;
   let machineFailures = 0;
+  let gpuFalls = 0;
   let refreshing: Promise<void> | undefined;
   let refreshAsked = false;
 
@@ -92,8 +104,10 @@ export function createCarriedJobs(options: CarriedJobsOptions): CarriedJobs {
 
   function isMachineFailing(answer: TaskAnswer): boolean {
     if (answer.kind === 'cancelled') return false;
-    machineFailures = answer.kind === 'failed' && MACHINE_FAILURES.has(answer.error.code) ? machineFailures + 1 : 0;
-    return options.refreshAfterFailures > 0 && machineFailures >= options.refreshAfterFailures;
+    const isFailure = answer.kind === 'failed' && isMachineFailure(answer.error);
+    machineFailures = isFailure ? machineFailures + 1 : 0;
+    if (answer.kind === 'succeeded') gpuFalls = gpuFallsAfter(answer.output, gpuFalls);
+    return options.refreshAfterFailures > 0 && Math.max(machineFailures, gpuFalls) >= options.refreshAfterFailures;
   }
 
   function stop(jobIds: Iterable<string>, reason: StopReason): void {

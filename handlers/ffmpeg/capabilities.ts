@@ -1,4 +1,4 @@
-/** What the GPU of this machine can do, proven by doing it. Lists prove nothing: builds list NVENC on machines without a GPU. */
+/** What this machine's GPU and ffmpeg can do, proven by doing it. Lists prove nothing: builds list NVENC on machines without a GPU. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import {
   type NvencEncoder,
   proofClipArguments,
   scalerProofArguments,
+  toneMapProofArguments,
 } from './arguments/proof.ts';
 import { ffmpegFailure } from './failure.ts';
 import type { Tools } from './locate.ts';
@@ -22,6 +23,8 @@ export interface Capabilities {
   /** Decoding of H.264. */
   readonly nvdec: Capability;
   readonly scaleCuda: Capability;
+  /** On the CPU: the filters that make SDR of HDR. */
+  readonly toneMapping: Capability;
 }
 
 const PROOF_TIME_LIMIT_MS = 10_000;
@@ -78,8 +81,8 @@ export async function detectCapabilities(tools: Pick<Tools, 'ffmpeg'>, signal: A
     }
   }
 
-  const [encoding, decoding] = await Promise.all([encoders(), decoders()]);
-  return { ...encoding, ...decoding };
+  const [encoding, decoding, toneMapping] = await Promise.all([encoders(), decoders(), prove(toneMapProofArguments())]);
+  return { ...encoding, ...decoding, toneMapping };
 }
 
 function without(reason: string) {

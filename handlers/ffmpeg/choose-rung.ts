@@ -2,6 +2,7 @@
  * The rung of a task: the first whose needs are all met. Why the higher ones were not taken goes into the answer, because a machine
  * with a GPU that quietly works on its CPU costs money until somebody looks.
  */
+import { isHdr } from './arguments/color.ts';
 import { isSize, type PictureSize, steadyRate } from './arguments/picture-path.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { VideoStream } from './probe.ts';
@@ -85,6 +86,8 @@ function nvdecTakes({ codec, pixelFormat }: VideoStream): boolean {
 function needsCpuFilters(video: VideoStream): string | undefined {
   const { coding, pixelFormat } = video;
   if (coding.turned) return 'the pictures are turned by metadata, which the CPU undoes';
+  if (!coding.progressive) return 'the pictures are interlaced, which the CPU undoes';
+  if (isHdr(video)) return 'HDR pictures become SDR ones on the CPU';
   if (pixelFormat !== 'yuv420p') return `${pixelFormat ?? 'unknown'} pixels become 8-bit yuv420p on the CPU`;
   if (coding.fullRange) return 'full-range colours become limited ones on the CPU';
   if (!coding.squarePixels) return 'the pixels are not square, which the CPU puts right';

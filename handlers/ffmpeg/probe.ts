@@ -31,8 +31,12 @@ type ProbedStream = z.infer<typeof ProbedStream>;
 
 const Probed = z.object({
   streams: z.array(ProbedStream).default([]),
-  format: z.object({ format_name: z.string().optional(), duration: NumberText.optional() }).default({}),
+  format: z
+    .object({ format_name: z.string().optional(), start_time: NumberText.optional(), duration: NumberText.optional() })
+    .default({}),
 });
+
+type ProbedFormat = z.infer<typeof Probed>['format'];
 
 /** A fraction: 30000/1001. */
 export interface FrameRate {
@@ -66,6 +70,8 @@ export interface AudioStream {
   readonly sampleRate: number;
   readonly channels: number;
   readonly durationSeconds: number | undefined;
+  /** How much later than the file it begins, where there are pictures that begin before it. */
+  readonly delaySeconds?: number | undefined;
   /** Exact for PCM in WAV. */
   readonly samples: number | undefined;
   /** Where the container counts them. */
@@ -134,15 +140,45 @@ export function probeArguments(location: MediaLocation, formats?: string): strin
 export function mediaInfo(json: string): MediaInfo {
   const parsed = Probed.safeParse(parseJson(json));
   if (!parsed.success) throw new MillraceError('INPUT_INVALID', 'ffprobe could not describe the input.');
-  const { streams, format } = parsed.data;
+  const isMatroska = parsed.data.format.format_name?.startsWith('matroska') === true;
+  const { streams, format } = isMatroska ? withMatroskaLengths(parsed.data) : parsed.data;
   const video = streams.find((stream) => stream.codec_type === 'video' && !isStill(stream));
   const audio = streams.find((stream) => stream.codec_type === 'audio');
   return {
     formatName: format.format_name ?? 'unknown',
     durationSeconds: format.duration,
     video: video === undefined ? undefined : videoStream(video),
-    audio: audio === undefined ? undefined : audioStream(audio),
+    audio: audio === undefined ? undefined : audioStream(audio, video === undefined ? undefined : format),
   };
+}
+
+/**
+ * Matroska counts its length from zero, wherever its first picture is, and says how long each stream lasts in a tag at most. Without
+ * that, pictures would be held to the length of a longer sound.
+ */
+function withMatroskaLengths({ streams, format }: z.infer<typeof Probed>): z.infer<typeof Probed> {
+  const lengthOf = (stream: ProbedStream) => stream.duration ?? taggedSeconds(stream, format.duration);
+  return {
+    streams: streams.map((stream) => ({ ...stream, duration: lengthOf(stream) })),
+    format: { ...format, duration: secondsAfter(format.start_time, format.duration) },
+  };
+}
+
+/** `undefined` where there is no such tag, or one that was left over from a longer file. */
+function taggedSeconds({ tags = {}, start_time }: ProbedStream, fileEnd: number | undefined): number | undefined {
+  const find = (name: RegExp) => Object.entries(tags).find(([key]) => name.test(key))?.[1];
+  const [, hours, minutes, seconds] = /^(\d+):(\d\d):(\d\d(?:\.\d+)?)$/.exec(String(find(/^DURATION(-|$)/i) ?? '')) ?? [];
+  if (hours === undefined) return undefined;
+  const tagged = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+  if (tagged <= 0 || tagged > (fileEnd ?? tagged) + LEFTOVER_SECONDS) return undefined;
+  // mkvmerge, which marks its tags, writes the length there; others the end.
+  return find(/^_STATISTICS_/i) === undefined ? secondsAfter(start_time, tagged) : tagged;
+}
+
+const LEFTOVER_SECONDS = 0.1;
+
+function secondsAfter(start: number | undefined, end: number | undefined): number | undefined {
+  return end === undefined || start === undefined || start <= 0 || start >= end ? end : end - start;
 }
 
 function parseJson(text: string): unknown {
@@ -176,7 +212,8 @@ function videoStream(stream: ProbedStream): VideoStream {
   };
 }
 
-function audioStream(stream: ProbedStream): AudioStream {
+/** `beside`: the container, where there are pictures that the sound belongs to. */
+function audioStream(stream: ProbedStream, beside: ProbedFormat | undefined): AudioStream {
   return {
     index: stream.index,
     codec: codecOf(stream),
@@ -184,9 +221,19 @@ function audioStream(stream: ProbedStream): AudioStream {
     sampleRate: stream.sample_rate ?? 0,
     channels: stream.channels ?? 0,
     durationSeconds: stream.duration,
+    delaySeconds: beside === undefined ? undefined : delayIn(beside, stream),
     samples: stream.codec_name?.startsWith('pcm_') === true ? stream.duration_ts : undefined,
     packets: stream.nb_frames,
   };
+}
+
+/** Containers count time in milliseconds at the coarsest. */
+const SHORTEST_DELAY_SECONDS = 0.0015;
+
+/** Not of MPEG-TS: where ffmpeg decodes its sound alone, it moves it to the beginning. */
+function delayIn({ format_name, start_time: fileStart }: ProbedFormat, { start_time: start }: ProbedStream): number | undefined {
+  if (format_name === 'mpegts' || start === undefined || fileStart === undefined) return undefined;
+  return start - fileStart > SHORTEST_DELAY_SECONDS ? start - fileStart : undefined;
 }
 
 function codecOf(stream: ProbedStream): string {

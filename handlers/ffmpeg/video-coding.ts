@@ -20,7 +20,7 @@ export const PROBED_CODING = {
   bit_rate: NumberText.optional(),
   extradata_hash: z.string().optional(),
   start_time: NumberText.optional(),
-  tags: z.object({ rotate: NumberText.optional() }).optional(),
+  tags: z.looseObject({ rotate: NumberText.optional() }).optional(),
   side_data_list: z.array(z.object({ side_data_type: z.string().optional(), rotation: NumberText.optional() })).optional(),
 };
 const ProbedCoding = z.object(PROBED_CODING);

@@ -18,6 +18,11 @@ export function createHttpSource({ url, fetch, now = Date.now }: HttpSourceOptio
   const label = withoutQuery(url);
   async function open(range: ByteRange | undefined, { ifMatch, signal }: OpenOptions): Promise<SourceBody> {
     const response = await fetch.request(url, { headers: requestHeaders(range, ifMatch), signal });
+    if (response.status === 206 && range?.start === 0 && UNKNOWN_TOTAL.test(response.headers['content-range'] ?? '')) {
+      // A part of nobody knows what: taken for the whole it would be a file cut short.
+      response.body.destroy();
+      return open(undefined, { ifMatch, signal });
+    }
     if (response.status === 200 || response.status === 206) {
       return versioned(bodyOf(response, range, label), response, ifMatch, label);
     }
@@ -53,6 +58,8 @@ function versioned(answer: SourceBody, { headers }: GuardedResponse, planned: st
     fix: 'Let the worker read the object from Google itself, with nothing in between that drops x-goog-generation.',
   });
 }
+
+const UNKNOWN_TOTAL = /^bytes \d+-\d+\/\*$/;
 
 /** Unpacking is not for us: ranges count packed bytes, and a small body may unpack to one without an end. */
 const COMPRESSED = /\b(x-)?(gzip|deflate|br|zstd|compress)\b/i;

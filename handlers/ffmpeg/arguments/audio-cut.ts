@@ -60,8 +60,13 @@ export interface AudioCut {
   readonly location: MediaLocation;
   readonly streamIndex: number;
   readonly sourceRate: number;
+  /** How much later than its file the sound begins. */
+  readonly delaySeconds: number;
   readonly span: SampleSpan;
 }
+
+/** Samples are counted from the beginning of what is read: sound that begins later gets silence in front. */
+export const FROM_THE_BEGINNING = 'aresample=async=1:first_pts=0';
 
 /**
  * Writes the span as raw s16le stereo to stdout: WAV written to a pipe has wrong sizes in its header. The same span as the decoder
@@ -71,10 +76,12 @@ export function audioCutArguments(cut: AudioCut): string[] {
   const plan = cutPlan(cut.span, cut.sourceRate);
   const readSeconds = plan.warmUpSamples / cut.sourceRate + (plan.skipSamples + cut.span.count) / CUT_SAMPLE_RATE + 1;
   const inSource = (samples: number) => Math.round((samples * cut.sourceRate) / CUT_SAMPLE_RATE);
+  const seekSeconds = plan.seekSamples / cut.sourceRate;
+  const isLate = seekSeconds < cut.delaySeconds;
   const spanStart = inSource(plan.skipSamples);
   const spanEnd = Math.max(spanStart + 1, inSource(plan.skipSamples + cut.span.count));
   const filters = [
-    `atrim=start_sample=${plan.warmUpSamples},asetpts=N/SR/TB,asplit[cut][measured]`,
+    `${isLate ? `${FROM_THE_BEGINNING},` : ''}atrim=start_sample=${plan.warmUpSamples},asetpts=N/SR/TB,asplit[cut][measured]`,
     `[measured]atrim=start_sample=${spanStart}:end_sample=${spanEnd},astats,anullsink`,
     `[cut]${PCM_FILTERS.join(',')},atrim=start_sample=${plan.skipSamples}:end_sample=${plan.skipSamples + cut.span.count}`,
   ];
@@ -82,7 +89,7 @@ export function audioCutArguments(cut: AudioCut): string[] {
     ...GLOBAL_ARGUMENTS,
     // What astats measured is printed at this level.
     ...['-loglevel', 'info'],
-    ...inputArguments(cut.location, { seekSeconds: plan.seekSamples / cut.sourceRate, durationSeconds: readSeconds }),
+    ...inputArguments(cut.location, { seekSeconds, durationSeconds: readSeconds }),
     ...['-map', `0:${cut.streamIndex}`, '-af', filters.join(';'), '-f', 's16le', 'pipe:1'],
   ];
 }
@@ -104,15 +111,15 @@ export function remuxArguments(location: MediaLocation, streamIndex: number, out
 
 /** Decodes one audio stream from the start, for sources that cannot be trusted to seek. */
 export function decodeArguments(
-  location: MediaLocation,
-  streamIndex: number,
+  { location, streamIndex, delaySeconds }: Pick<AudioCut, 'location' | 'streamIndex' | 'delaySeconds'>,
   untilSeconds: number,
   outputFile: string,
 ): string[] {
+  const filters = [...(delaySeconds > 0 ? [FROM_THE_BEGINNING] : []), ...PCM_FILTERS];
   return [
     ...GLOBAL_ARGUMENTS,
     ...inputArguments(location),
-    ...['-map', `0:${streamIndex}`, '-af', PCM_FILTERS.join(','), '-t', seconds(untilSeconds)],
+    ...['-map', `0:${streamIndex}`, '-af', filters.join(','), '-t', seconds(untilSeconds)],
     // Six hours of this are more than a plain WAV header can count.
     ...['-c:a', 'pcm_s16le', '-rf64', 'auto', '-f', 'wav', outputFile],
   ];

@@ -11,19 +11,27 @@ export function rangeOptions(video: Colors): string {
   return video.coding.fullRange ? ':in_range=pc:out_range=tv' : '';
 }
 
-function isRgb({ pixelFormat }: Colors): boolean {
+const HDR_TRANSFERS = ['smpte2084', 'arib-std-b67'];
+
+export function isHdr({ coding }: { readonly coding: Pick<VideoStream['coding'], 'transfer'> }): boolean {
+  return HDR_TRANSFERS.includes(coding.transfer ?? '');
+}
+
+export function isRgb({ pixelFormat }: Pick<VideoStream, 'pixelFormat'>): boolean {
   return RGB.test(pixelFormat ?? '');
 }
 
 /** Names that every ffmpeg since 4.1 takes; anything else is left untagged. */
-const MATRICES = ['bt709', 'bt470bg', 'smpte170m', 'smpte240m', 'bt2020nc'];
-const PRIMARIES = ['bt709', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'bt2020', 'smpte432'];
+export const MATRICES = ['bt709', 'bt470bg', 'smpte170m', 'smpte240m', 'bt2020nc'];
+export const PRIMARIES = ['bt709', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'bt2020', 'smpte432'];
 const TRANSFERS = ['bt709', 'smpte170m', 'smpte240m', 'iec61966-2-1', 'bt2020-10', 'smpte2084', 'arib-std-b67'];
 
-/** The tags of the output: not every version carries them over by itself. */
-export function colorArguments(video: Colors): string[] {
+const SDR = { matrix: 'bt709', primaries: 'bt709', transfer: 'bt709' };
+
+/** The tags of the output: not every version carries them over by itself. `toneMaps`: HDR pictures became SDR ones. */
+export function colorArguments(video: Colors, toneMaps: boolean): string[] {
   const { coding } = video;
-  const given = isRgb(video) ? { matrix: 'bt709', primaries: 'bt709', transfer: coding.transfer } : coding;
+  const given = toneMaps && isHdr(video) ? SDR : isRgb(video) ? { ...SDR, transfer: coding.transfer } : coding;
   return [
     ...['-color_range', 'tv'],
     ...tag('-colorspace', given.matrix, MATRICES),

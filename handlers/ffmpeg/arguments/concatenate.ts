@@ -10,8 +10,9 @@ import { CUT_SAMPLE_RATE, PCM_FILTERS } from './audio-cut.ts';
 import { rangeOptions } from './color.ts';
 import { MP4_ARGUMENTS } from './downsample.ts';
 import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS, seconds } from './input.ts';
-import { decodingArguments, encodingArguments, floorToEven, type PictureSize } from './picture-path.ts';
+import { decodingArguments, deinterlacing, encodingArguments, floorToEven, type PictureSize } from './picture-path.ts';
 import { aacFilters } from './sound-level.ts';
+import { toneMapFilters } from './tone-map.ts';
 
 export interface Canvas extends PictureSize {
   readonly rate: FrameRate;
@@ -62,8 +63,8 @@ export function samplesAt(frames: number, rate: FrameRate): number {
   return Math.round((frames * rate.denominator * CUT_SAMPLE_RATE) / rate.numerator);
 }
 
-/** How the pictures of all clips are made: on one rung with one quality, or copied. */
-export type ClipPictures = { readonly rung: Rung; readonly crf: number | undefined } | 'copied';
+/** How the pictures of all clips are made: on one rung with one quality, HDR ones perhaps as SDR ones; or copied. */
+export type ClipPictures = { readonly rung: Rung; readonly crf: number | undefined; readonly toneMaps: boolean } | 'copied';
 
 export interface Clip {
   readonly location: MediaLocation;
@@ -97,13 +98,15 @@ export function clipArguments(clip: Clip): string[] {
 function encodedClipArguments(
   { video, canvas, frames }: Clip,
   durationSeconds: number,
-  { rung, crf }: Exclude<ClipPictures, 'copied'>,
+  { rung, crf, toneMaps }: Exclude<ClipPictures, 'copied'>,
 ): string[] {
   const { width, height, rate } = canvas;
   const filters = [
+    ...deinterlacing(video),
     `fps=${rate.numerator}/${rate.denominator}:start_time=0`,
     // The aspect ratio as shown counts, so pixels become square first.
     `scale=${fitted(video, canvas)}:flags=lanczos${rangeOptions(video)}`,
+    ...(toneMaps ? toneMapFilters(video) : []),
     'setsar=1',
     `pad=${width}:${height}:(ow-iw)/2:(oh-ih)/2`,
     'format=yuv420p',

@@ -38,11 +38,13 @@ export interface Downsample {
   readonly sound: PreviewSound | undefined;
   readonly size: PictureSize;
   readonly rung: Rung;
+  /** HDR pictures become SDR ones. */
+  readonly toneMaps: boolean;
   readonly outputFile: string;
 }
 
 export function downsampleArguments(downsample: Downsample): string[] {
-  const { location, video, sound, rung, outputFile } = downsample;
+  const { location, video, sound, rung, toneMaps, outputFile } = downsample;
   return [
     ...GLOBAL_ARGUMENTS,
     ...PROGRESS_ARGUMENTS,
@@ -51,14 +53,19 @@ export function downsampleArguments(downsample: Downsample): string[] {
     ...streamArguments(video, sound),
     ...['-vf', pictureFilters(downsample)],
     ...encodingArguments(rung, PREVIEW_CRF),
-    ...colorArguments(video),
+    ...colorArguments(video, toneMaps),
     ...MP4_ARGUMENTS,
     outputFile,
   ];
 }
 
 /** The same pictures in an MP4 with its index first. */
-export function previewCopyArguments({ location, video, sound, outputFile }: Omit<Downsample, 'size' | 'rung'>): string[] {
+export function previewCopyArguments({
+  location,
+  video,
+  sound,
+  outputFile,
+}: Omit<Downsample, 'size' | 'rung' | 'toneMaps'>): string[] {
   return [
     ...GLOBAL_ARGUMENTS,
     ...PROGRESS_ARGUMENTS,

@@ -1,6 +1,7 @@
 /** The final video: the pictures of one file, the sound of another, subtitles burnt in. */
 import type { AudioStream, VideoStream } from '../probe.ts';
 import type { Rung } from '../rung.ts';
+import { FROM_THE_BEGINNING } from './audio-cut.ts';
 import { colorArguments } from './color.ts';
 import { MP4_ARGUMENTS } from './downsample.ts';
 import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS, SUBTITLE_FORMATS, seconds } from './input.ts';
@@ -23,12 +24,14 @@ export interface Encode {
   /** The video's: the sound is cut or padded with silence to it. `-shortest` would overshoot. */
   readonly durationSeconds: number;
   readonly rung: Rung;
+  /** HDR pictures become SDR ones. */
+  readonly toneMaps: boolean;
   readonly outputFile: string;
 }
 
 export function encodeArguments(encode: Encode): string[] {
-  const { video, rung, subtitles } = encode;
-  const path = { rung, video, size: encodedSize(video) };
+  const { video, rung, subtitles, toneMaps } = encode;
+  const path = { rung, video, size: encodedSize(video), toneMaps };
   return [
     ...GLOBAL_ARGUMENTS,
     ...PROGRESS_ARGUMENTS,
@@ -37,18 +40,19 @@ export function encodeArguments(encode: Encode): string[] {
     ...inputArguments(encode.audioLocation),
     ...['-map', `0:${video.index}`, '-map', `1:${encode.audio.index}`, '-sn', '-dn', '-map_chapters', '-1'],
     ...['-vf', pictureFilters(subtitles ? { ...path, drawing: SUBTITLES_FILTER } : path)],
-    ...['-af', soundFilters(encode.durationSeconds), '-c:a', 'aac', '-b:a', AUDIO_BITRATE, '-ac', '2'],
+    ...['-af', soundFilters(encode), '-c:a', 'aac', '-b:a', AUDIO_BITRATE, '-ac', '2'],
     ...encodingArguments(rung),
-    ...colorArguments(video),
+    ...colorArguments(video, toneMaps),
     ...['-t', seconds(encode.durationSeconds)],
     ...MP4_ARGUMENTS,
     encode.outputFile,
   ];
 }
 
-/** Cut before it is measured: what lies behind the pictures' end is never heard. */
-function soundFilters(durationSeconds: number): string {
-  return ['aresample=48000', aacFilters(['apad', `atrim=end=${seconds(durationSeconds)}`], 'stereo')].join(',');
+/** Cut before it is measured: what lies behind the pictures' end is never heard. Sound that begins late in its own file begins late here. */
+function soundFilters({ audio, durationSeconds }: Encode): string {
+  const resampling = audio.delaySeconds === undefined ? 'aresample=48000' : `aresample=48000,${FROM_THE_BEGINNING}`;
+  return [resampling, aacFilters(['apad', `atrim=end=${seconds(durationSeconds)}`], 'stereo')].join(',');
 }
 
 /** The `ass` filter reads its file with libass alone; `subtitles` would open it as media, playlists and all. */

@@ -2,6 +2,7 @@
 import { framesPerSecond, type VideoStream } from '../probe.ts';
 import { RUNG_PARTS, type Rung } from '../rung.ts';
 import { rangeOptions } from './color.ts';
+import { toneMapFilters } from './tone-map.ts';
 import { type FramePlace, videoEncoderArguments } from './video-encoder.ts';
 
 export interface PictureSize {
@@ -42,12 +43,14 @@ export interface PicturePath {
   readonly rung: Rung;
   readonly video: VideoStream;
   readonly size: PictureSize;
+  /** HDR pictures become SDR ones. */
+  readonly toneMaps: boolean;
   /** A filter that draws on the pictures, on the CPU. */
   readonly drawing?: string;
 }
 
 /** The value of `-vf`. On the CPU ffmpeg turns rotated pictures upright before the first filter, so sizes are upright ones. */
-export function pictureFilters({ rung, video, size, drawing }: PicturePath): string {
+export function pictureFilters({ rung, video, size, toneMaps, drawing }: PicturePath): string {
   const drawn = drawing === undefined ? [] : [drawing];
   if (RUNG_PARTS[rung].filters === 'gpu') {
     const there = drawn.length === 0 ? [] : [gpuDownload(), ...drawn, 'hwupload_cuda'];
@@ -55,12 +58,20 @@ export function pictureFilters({ rung, video, size, drawing }: PicturePath): str
   }
   const pace = steadyRate(video);
   return [
+    ...deinterlacing(video),
     ...(pace === undefined ? [] : [`fps=${pace}`]),
     `scale=${size.width}:${size.height}:flags=lanczos${rangeOptions(video)}`,
+    // Behind the scaler, where there are fewer pixels: it counts in floating point.
+    ...(toneMaps ? toneMapFilters(video) : []),
     'setsar=1',
     ...drawn,
     'format=yuv420p',
   ].join(',');
+}
+
+/** One picture for each that came in; those that are whole stay as they are. Scaled with its two halves in it, a picture is torn for good. */
+export function deinterlacing({ coding }: Pick<VideoStream, 'coding'>): string[] {
+  return coding.progressive ? [] : ['bwdif=mode=send_frame:deint=interlaced'];
 }
 
 export function encodingArguments(rung: Rung, crf?: number): string[] {

@@ -1,6 +1,7 @@
-/** What proves that a GPU can do something: doing it, once and briefly, with the arguments that tasks use. */
+/** What proves that a machine can do something: doing it, once and briefly, with the arguments that tasks use. */
 import { GLOBAL_ARGUMENTS } from './input.ts';
 import { gpuDecoding, gpuDownload, gpuScale } from './picture-path.ts';
+import { toneMapFilters } from './tone-map.ts';
 import { videoEncoderArguments } from './video-encoder.ts';
 
 export const NVENC_ENCODERS = ['h264_nvenc', 'hevc_nvenc', 'av1_nvenc'] as const;
@@ -31,4 +32,12 @@ export function decoderProofArguments(file: string): string[] {
 export function scalerProofArguments(file: string): string[] {
   const filters = [gpuScale(SCALED), gpuDownload()].join(',');
   return [...GLOBAL_ARGUMENTS, ...gpuDecoding('gpu'), '-i', file, '-vf', filters, '-f', 'null', '-'];
+}
+
+/** One HLG picture: filters that this needs may be missing, and it needs no GPU. */
+export function toneMapProofArguments(): string[] {
+  const coding = { matrix: 'bt2020nc', primaries: 'bt2020', transfer: 'arib-std-b67' };
+  const filters = ['format=yuv420p10le', ...toneMapFilters({ pixelFormat: 'yuv420p10le', coding }), 'format=yuv420p'];
+  const picture = ['-f', 'lavfi', '-i', 'color=gray:s=64x64:r=25:d=0.04'];
+  return [...GLOBAL_ARGUMENTS, ...picture, '-vf', filters.join(','), '-f', 'null', '-'];
 }

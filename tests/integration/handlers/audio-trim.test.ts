@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Tools } from '../../../handlers/ffmpeg/locate.ts';
 import { wavHeader } from '../../../handlers/wav.ts';
 import { decodedSound, largestDifference, mediaOf, peak } from '../../media/bitstream.ts';
-import { type AudioSpec, makeAudio } from '../../media/generate.ts';
+import { type AudioSpec, ffmpeg, makeAudio } from '../../media/generate.ts';
 import { ALL_TOOLS } from '../../media/tools.ts';
 import { expectNoSecrets, failed, runContext, startBench, succeeded, type TaskBench } from './task-bench.ts';
 
@@ -192,6 +192,30 @@ describe.each(ALL_TOOLS)('AUDIO_TRIM with the $origin ffmpeg $version', (tools: 
     const whole = await decodedSound(tools, master('m48.flac'));
     const cut = await decodedSound(tools, await bench.takenFile('unranged.wav'));
     expect(largestDifference(cut, whole.subarray(3 * 96_000, 4 * 96_000))).toBe(0);
+  });
+
+  it.each([
+    { name: 'late.mov', codec: 'pcm_s16le' },
+    { name: 'late.mkv', codec: 'flac' },
+  ])('cuts sound that begins after the pictures of $name where it is heard', async ({ name, codec }) => {
+    const [voice, pictures, late] = ['late.wav', 'pictures.mp4', name].map((each) => join(bench.directory, each));
+    await makeAudio(tools.ffmpeg, bench.directory, { name: 'late.wav', seconds: 3.5 });
+    const video = ['-f', 'lavfi', '-i', 'color=gray:s=64x64:r=25:d=4', '-c:v', 'libx264', '-pix_fmt', 'yuv420p'];
+    await ffmpeg(tools.ffmpeg, [...video, pictures ?? '']);
+    const tracks = ['-i', pictures ?? '', '-itsoffset', '0.5', '-i', voice ?? '', '-c:v', 'copy', '-c:a', codec];
+    await ffmpeg(tools.ffmpeg, [...tracks, late ?? '']);
+    const heard = Int16Array.from([...new Int16Array(0.5 * 96_000), ...(await decodedSound(tools, voice ?? ''))]);
+    const starts = [0, 0.3, 0.75, 2, 3];
+    const source_uri = bench.serve(late ?? '');
+    const url = (start: number) => bench.sink.url(`${name}-${start}.wav`);
+    const segments = starts.map((start) => ({ source_uri, start_sec: start, duration_sec: 1, output_put_url: url(start) }));
+
+    expect(succeeded(await bench.run('AUDIO_TRIM', { segments }))).toMatchObject({ succeeded: starts.length });
+
+    for (const start of starts) {
+      const cut = await decodedSound(tools, await bench.takenFile(`${name}-${start}.wav`));
+      expect([start, largestDifference(cut, heard.subarray(start * 96_000, (start + 1) * 96_000))]).toEqual([start, 0]);
+    }
   });
 
   it('calls a master damaged whose sound breaks off before its header says', async () => {

@@ -169,7 +169,12 @@ describe.skipIf(TOOLS === undefined)('the ladder, on a machine that pretends to 
   ])('does not try a broken GPU again when it fails %s', async (_what, stderr, code) => {
     const { gpu, downsample } = await worker([{ on: ['h264_nvenc', '-progress'], stderr }]);
     const { output } = await downsample(plain);
-    expect(output).toMatchObject({ rung: 'cpu', encoder: 'libx264', rung_reason: expect.stringContaining(code) });
+    expect(output).toMatchObject({
+      rung: 'cpu',
+      encoder: 'libx264',
+      rung_reason: expect.stringContaining(code),
+      gpu_error: code,
+    });
     expect(await taskCalls(gpu)).toHaveLength(2);
   });
 

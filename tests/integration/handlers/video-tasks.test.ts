@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Tools } from '../../../handlers/ffmpeg/locate.ts';
 import { decodedSound, mediaOf, peak, pictureAt, pictureDifference, pictureTimes } from '../../media/bitstream.ts';
-import { makeAudio, makeVideo, type VideoSpec } from '../../media/generate.ts';
+import { ffmpeg, makeAudio, makeVideo, type VideoSpec } from '../../media/generate.ts';
 import { ALL_TOOLS } from '../../media/tools.ts';
 import { expectNoSecrets, failed, runContext, startBench, succeeded, type TaskBench } from './task-bench.ts';
 
@@ -182,6 +182,21 @@ describe.each(ALL_TOOLS)('videos with the $origin ffmpeg $version', (tools: Tool
         if (silent !== undefined) expect(peak(sound, silent[0] ?? 0, silent[1] ?? 0)).toBeLessThan(50);
       },
     );
+
+    it('keeps sound late that begins late in its own file, and fills the time before it', async () => {
+      const late = join(bench.directory, 'late.mkv');
+      const voice = await makeAudio(tools.ffmpeg, bench.directory, { name: 'late-voice.wav', seconds: 1 });
+      const moving = await video({ name: 'moving.mp4', width: 160, height: 90, seconds: 2, audio: false });
+      await ffmpeg(tools.ffmpeg, ['-i', moving, '-itsoffset', '0.7', '-i', voice, '-c:v', 'copy', '-c:a', 'flac', late]);
+      const inputs = { input_video_uri: bench.serve(moving), input_audio_uri: bench.serve(late) };
+      const output_put_url = bench.sink.url('late.mp4');
+      succeeded(await bench.run('ENCODING', { id: 'v', language: 'en', subtitles: false, ...inputs, output_put_url }));
+      const made = await bench.takenFile('late.mp4');
+      expect((await mediaOf(tools, made)).audio?.durationSeconds).toBeCloseTo(2, 1);
+      const sound = await decodedSound(tools, made);
+      expect(peak(sound, 0, 0.65)).toBeLessThan(50);
+      expect(peak(sound, 0.75, 1.6)).toBeGreaterThan(5000);
+    });
 
     it('refuses subtitles that are a playlist in disguise', async () => {
       const file = join(bench.directory, 'disguised.ass');

@@ -119,6 +119,12 @@ describe.skipIf(TOOLS === undefined)('hostile servers', () => {
         void response.writeHead(206, { 'content-range': 'bytes 100-199/5000' }).end(Buffer.alloc(100)),
     },
     {
+      what: 'answers with a range where the whole was asked for',
+      code: 'SOURCE_UNREACHABLE',
+      behave: (_request, response) =>
+        void response.writeHead(206, { 'content-range': 'bytes 0-999/*' }).end(wav.subarray(0, 1000)),
+    },
+    {
       what: 'sends more than a range holds',
       code: 'SOURCE_UNREACHABLE',
       behave: (request, response) => {
@@ -204,6 +210,17 @@ describe.skipIf(TOOLS === undefined)('hostile servers', () => {
     },
   ])('says $code of one that $what', async ({ code, behave }) => {
     await expectFailure(await trim(server(behave)), code);
+  });
+
+  it('copies the whole of one that does not say what its ranges are a part of', async () => {
+    const url = server((request, response) => {
+      if (request.headers.range === undefined) return void response.writeHead(200).end(wav);
+      const { start, end } = rangeOf(request);
+      response.writeHead(206, { 'content-range': `bytes ${start}-${end}/*` }).end(wav.subarray(start, end + 1));
+    });
+    expect(succeeded(await stage(url)).bytes_written).toBe(wav.length);
+    expect(bench.sink.taken.get('hostile')?.body.equals(wav)).toBe(true);
+    bench.sink.taken.delete('hostile');
   });
 
   it('resumes a range where it broke, and cuts the same samples', async () => {

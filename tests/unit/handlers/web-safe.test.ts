@@ -22,6 +22,7 @@ describe('pictures', () => {
     ['of a level for 8K', coded({ level: 62 }), SIZE, /level is 62/],
     ['turned', coded({ turned: true }), SIZE, /turned/],
     ['anamorphic', coded({ squarePixels: false }), SIZE, /square/],
+    ['HDR', coded({ transfer: 'smpte2084' }), SIZE, /HDR/],
     ['interlaced', coded({ progressive: false }), SIZE, /interlaced/],
     ['of uneven pace', { ...PLAIN_VIDEO, constantRate: false }, SIZE, /uneven pace/],
     ['far too many bits', coded({ bitsPerSecond: 20_000_000 }), SIZE, /too many bits/],

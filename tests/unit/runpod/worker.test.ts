@@ -164,6 +164,34 @@ describe('a machine that keeps failing', () => {
     expect(exit).toMatchObject({ reason: 'stopped', answeredJobs: 6 });
   });
 
+  it('is not blamed for tasks that outgrow their quota of its disk', async () => {
+    const run: RunTask = async () => ({ kind: 'failed', error: new MillraceError('DISK_FULL', 'no', { retryable: false }) });
+    const { exit } = await work(
+      ['a', 'b', 'c', 'd'].map((id) => job(id)),
+      { run },
+    );
+    expect(exit).toMatchObject({ reason: 'stopped', answeredJobs: 4 });
+  });
+
+  const made = (...outputs: Record<string, unknown>[]): RunTask => {
+    return async () => ({ kind: 'succeeded', output: { statusCode: 200, body: 'ok', ...outputs.shift() } });
+  };
+  const FELL = { rung: 'cpu', decoder: 'cpu', encoder: 'libx264', gpu_error: 'GPU_FAILED' };
+
+  it('asks for a fresh worker when the CPU had to make three videos that its GPU failed, whatever needed no GPU between', async () => {
+    const takes = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => job(id));
+    const { exit, bodies } = await work(takes, { run: made(FELL, {}, FELL, { encoder: 'copy', decoder: 'none' }, FELL) });
+    expect(bodies.map(({ stopPod }) => stopPod)).toEqual([undefined, undefined, undefined, undefined, true]);
+    expect(exit.reason).toBe('refresh');
+  });
+
+  it('is trusted again once its GPU has made a video, and not blamed where the GPU was full', async () => {
+    const full = { ...FELL, gpu_error: 'GPU_OUT_OF_MEMORY' };
+    const takes = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => job(id));
+    const run = made(FELL, FELL, { encoder: 'h264_nvenc', decoder: 'cpu' }, FELL, FELL, full);
+    expect((await work(takes, { run })).exit).toMatchObject({ reason: 'stopped', answeredJobs: 6 });
+  });
+
   it('is left alone where that is turned off', async () => {
     const takes = ['a', 'b', 'c'].map((id) => job(id));
     const { exit } = await work(takes, { run: failing('GPU_FAILED', 'GPU_FAILED', 'GPU_FAILED'), refreshAfterFailures: 0 });

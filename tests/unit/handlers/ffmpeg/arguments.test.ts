@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { audioCutArguments, CUT_SAMPLE_RATE, cutPlan, cutPreparation } from '../../../../handlers/ffmpeg/arguments/audio-cut.ts';
+import {
+  audioCutArguments,
+  CUT_SAMPLE_RATE,
+  cutPlan,
+  cutPreparation,
+  decodeArguments,
+} from '../../../../handlers/ffmpeg/arguments/audio-cut.ts';
 import {
   canvasOf,
   clipArguments,
@@ -27,18 +33,25 @@ const optionOf = (args: readonly string[], option: string, n = 0): string | unde
   args[args.flatMap((arg, index) => (arg === option ? [index + 1] : []))[n] ?? args.length];
 
 const COMMANDS = {
-  cut: audioCutArguments({ location: URL_LOCATION, streamIndex: 0, sourceRate: 48_000, span: { start: 48_000, count: 4800 } }),
+  cut: audioCutArguments({
+    location: URL_LOCATION,
+    streamIndex: 0,
+    sourceRate: 48_000,
+    delaySeconds: 0,
+    span: { start: 48_000, count: 4800 },
+  }),
   downsample: downsampleArguments({
     location: URL_LOCATION,
     video: VIDEO,
     sound: { audio: AUDIO, copied: false },
     size: { width: 320, height: 180 },
     rung: 'cpu',
+    toneMaps: true,
     outputFile: '/w/out.mp4',
   }),
   encode: encodeArguments({
     ...{ videoLocation: URL_LOCATION, video: VIDEO, audioLocation: { file: '/w/a.wav' }, audio: AUDIO },
-    ...{ subtitles: true, durationSeconds: 4, rung: 'cpu', outputFile: '/w/out.mp4' },
+    ...{ subtitles: true, durationSeconds: 4, rung: 'cpu', toneMaps: true, outputFile: '/w/out.mp4' },
   }),
   join: joinArguments({
     listFile: '/w/list',
@@ -103,6 +116,7 @@ describe('audio cuts', () => {
       location: URL_LOCATION,
       streamIndex: 2,
       sourceRate: 44_100,
+      delaySeconds: 0,
       span: { start: 480_000, count: 4800 },
     });
     expect(optionOf(args, '-map')).toBe('0:2');
@@ -114,6 +128,23 @@ describe('audio cuts', () => {
     const [, start, end] = /atrim=start_sample=(\d+):end_sample=(\d+)$/.exec(filters) ?? [];
     expect(Number(end) - Number(start)).toBe(4800);
     expect(args.slice(-3)).toEqual(['-f', 's16le', 'pipe:1']);
+  });
+
+  it('puts silence in front of sound that begins later than what is read of it, and nowhere else', () => {
+    const filtersAt = (start: number) =>
+      optionOf(
+        audioCutArguments({
+          ...{ location: URL_LOCATION, streamIndex: 1, sourceRate: 48_000, delaySeconds: 2 },
+          span: { start: start * 48_000, count: 4800 },
+        }),
+        '-af',
+      );
+    const silence = /^aresample=async=1:first_pts=0,atrim=/;
+    expect([0, 1, 2.4].map((start) => silence.test(filtersAt(start) ?? ''))).toEqual([true, true, true]);
+    expect(filtersAt(2.5)).not.toMatch(silence);
+    const decoded = (delaySeconds: number) =>
+      optionOf(decodeArguments({ location: URL_LOCATION, streamIndex: 1, delaySeconds }, 10, 'o.wav'), '-af');
+    expect(decoded(2)).toBe(`aresample=async=1:first_pts=0,${decoded(0)}`);
   });
 
   it.each([
@@ -155,6 +186,7 @@ describe('downsampled sizes', () => {
       sound: undefined,
       size: { width: 2, height: 2 },
       rung: 'cpu',
+      toneMaps: true,
       outputFile: 'o',
     });
     expect(mute).not.toContain('-c:a');
@@ -273,7 +305,7 @@ describe('concatenations', () => {
     const args = clipArguments({
       ...{ location: URL_LOCATION, video: { ...VIDEO, displayWidth: 180, displayHeight: 320 }, audioIndex: 1 },
       ...{ canvas: { width: 320, height: 180, rate: { numerator: 25, denominator: 1 } }, frames: 50 },
-      ...{ pictures: { rung: 'cpu', crf: 30 }, videoFile: '/w/v.mp4', audioFile: '/w/a.pcm' },
+      ...{ pictures: { rung: 'cpu', crf: 30, toneMaps: true }, videoFile: '/w/v.mp4', audioFile: '/w/a.pcm' },
     });
     expect(optionOf(args, '-vf')).toBe(
       'fps=25/1:start_time=0,scale=102:180:flags=lanczos,setsar=1,pad=320:180:(ow-iw)/2:(oh-ih)/2,format=yuv420p,tpad=stop_mode=clone:stop_duration=2.000000',

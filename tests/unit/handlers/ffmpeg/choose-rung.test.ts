@@ -7,11 +7,18 @@ import { PLAIN_CODING, PLAIN_VIDEO } from '../plain-video.ts';
 const YES: Capability = { available: true };
 const no = (reason: string): Capability => ({ available: false, reason });
 const missing = (reason: string): Capabilities => ({
-  ...{ h264Nvenc: no(reason), hevcNvenc: no(reason), av1Nvenc: no(reason), nvdec: no(reason), scaleCuda: no(reason) },
+  ...{
+    h264Nvenc: no(reason),
+    hevcNvenc: no(reason),
+    av1Nvenc: no(reason),
+    nvdec: no(reason),
+    scaleCuda: no(reason),
+    toneMapping: YES,
+  },
 });
 
 /** What these stand for has been proven on no GPU yet. */
-const L4: Capabilities = { h264Nvenc: YES, hevcNvenc: YES, av1Nvenc: YES, nvdec: YES, scaleCuda: YES };
+const L4: Capabilities = { h264Nvenc: YES, hevcNvenc: YES, av1Nvenc: YES, nvdec: YES, scaleCuda: YES, toneMapping: YES };
 const A100: Capabilities = { ...L4, h264Nvenc: no('this GPU has no encoder'), hevcNvenc: no('-'), av1Nvenc: no('-') };
 const NONE = missing('there is no NVIDIA driver');
 
@@ -40,6 +47,8 @@ describe('the rung of a task', () => {
     ['10-bit HEVC on an A100', A100, SMALLER, [TEN_BIT], 'gpu-decode', /no encoder/],
     ['a turned video on an L4', L4, SMALLER, [coded({ turned: true })], 'gpu-encode', /turned by metadata/],
     ['full-range colours on an L4', L4, SMALLER, [coded({ fullRange: true })], 'gpu-encode', /full-range/],
+    ['interlaced pictures on an L4', L4, SMALLER, [coded({ progressive: false })], 'gpu-encode', /interlaced/],
+    ['HDR on an L4', L4, SMALLER, [coded({ transfer: 'arib-std-b67' })], 'gpu-encode', /HDR/],
     ['wide pixels on an L4', L4, SMALLER, [coded({ squarePixels: false })], 'gpu-encode', /not square/],
     ['an uneven pace on an L4', L4, SMALLER, [UNEVEN], 'gpu-encode', /uneven pace/],
     ['AV1 on an L4', L4, SMALLER, [AV1], 'gpu-encode', /NVDEC is not used for av1/],

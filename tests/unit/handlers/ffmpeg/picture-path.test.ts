@@ -40,17 +40,17 @@ const CPU_FILTERS = 'scale=320:180:flags=lanczos,setsar=1,format=yuv420p';
 
 const PREVIEW: Omit<Downsample, 'video'> = {
   ...{ location: { url: 'http://127.0.0.1:4000/token' }, sound: { audio: AUDIO, copied: false } },
-  ...{ size: { width: 320, height: 180 }, rung: 'cpu', outputFile: '/w/out.mp4' },
+  ...{ size: { width: 320, height: 180 }, rung: 'cpu', outputFile: '/w/out.mp4', toneMaps: true },
 };
 const downsampled = (rung: Rung) =>
   downsampleArguments({
     ...{ location: { url: 'http://127.0.0.1:4000/token' }, video: PLAIN_VIDEO, sound: { audio: AUDIO, copied: false } },
-    ...{ size: { width: 320, height: 180 }, rung, outputFile: '/w/out.mp4' },
+    ...{ size: { width: 320, height: 180 }, rung, outputFile: '/w/out.mp4', toneMaps: true },
   });
 const encoded = (rung: Rung, subtitles: boolean) =>
   encodeArguments({
     ...{ videoLocation: { file: '/w/v.mp4' }, video: PLAIN_VIDEO, audioLocation: { file: '/w/a.wav' }, audio: AUDIO },
-    ...{ subtitles, durationSeconds: 4, rung, outputFile: '/w/out.mp4' },
+    ...{ subtitles, durationSeconds: 4, rung, outputFile: '/w/out.mp4', toneMaps: true },
   });
 const filtersOf = (args: readonly string[]) => args[args.indexOf('-vf') + 1];
 
@@ -85,14 +85,40 @@ describe('the way of the pictures', () => {
     const filters = (video: typeof PLAIN_VIDEO) => filtersOf(downsampleArguments({ ...PREVIEW, video }));
     expect(filters(full)).toBe('scale=320:180:flags=lanczos:in_range=pc:out_range=tv,setsar=1,format=yuv420p');
     expect(filters(rgb)).toBe('scale=320:180:flags=lanczos:out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p');
-    expect(colorArguments(rgb)).toEqual([
+    expect(colorArguments(rgb, true)).toEqual([
       ...['-color_range', 'tv', '-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'iec61966-2-1'],
     ]);
   });
 
+  it.each([
+    [
+      'arib-std-b67',
+      { matrix: 'bt2020nc', primaries: 'bt2020' },
+      'color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc',
+    ],
+    ['smpte2084', { matrix: undefined, primaries: 'film' }, 'color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc'],
+  ])('makes SDR of %s on the small picture, before anything is drawn, and tags it so', (transfer, tags, given) => {
+    const video = { ...PLAIN_VIDEO, pixelFormat: 'yuv420p10le', coding: { ...PLAIN_CODING, ...tags, transfer } };
+    const args = downsampleArguments({ ...PREVIEW, video });
+    const toneMapping = [
+      ...[`setparams=range=tv:${given}`, 'zscale=t=linear:npl=100', 'format=gbrpf32le', 'zscale=p=bt709'],
+      ...['tonemap=tonemap=mobius', 'zscale=t=bt709:m=bt709:r=tv'],
+    ].join(',');
+    expect(filtersOf(args)).toBe(`scale=320:180:flags=lanczos,${toneMapping},setsar=1,format=yuv420p`);
+    expect(args.join(' ')).toContain('-colorspace bt709 -color_primaries bt709 -color_trc bt709');
+    const kept = downsampleArguments({ ...PREVIEW, video, toneMaps: false });
+    expect(filtersOf(kept)).toBe(CPU_FILTERS);
+    expect(kept.join(' ')).toContain(`-color_trc ${transfer}`);
+  });
+
+  it('puts the halves of interlaced pictures together before it scales them', () => {
+    const video = { ...PLAIN_VIDEO, coding: { ...PLAIN_CODING, progressive: false } };
+    expect(filtersOf(downsampleArguments({ ...PREVIEW, video }))).toBe(`bwdif=mode=send_frame:deint=interlaced,${CPU_FILTERS}`);
+  });
+
   it('leaves out tags that some version would not know', () => {
     const odd = { ...PLAIN_VIDEO, coding: { ...PLAIN_CODING, matrix: 'ictcp', primaries: 'film', transfer: 'smpte2084' } };
-    expect(colorArguments(odd)).toEqual(['-color_range', 'tv', '-color_trc', 'smpte2084']);
+    expect(colorArguments(odd, false)).toEqual(['-color_range', 'tv', '-color_trc', 'smpte2084']);
   });
 
   it.each([

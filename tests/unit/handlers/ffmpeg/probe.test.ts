@@ -38,6 +38,25 @@ describe('mediaInfo', () => {
   });
 
   it.each([
+    ['later than its pictures', { start_time: '0.500' }, { start_time: '0.000' }, 0.5],
+    ['with them', { start_time: '0.001' }, { start_time: '0.000' }, undefined],
+    [
+      'later in MPEG-TS, which ffmpeg moves to the beginning',
+      { start_time: '1.9' },
+      { start_time: '1.4', format_name: 'mpegts' },
+      undefined,
+    ],
+    ['nobody knows when', {}, { start_time: '0.000' }, undefined],
+  ])('tells of sound that begins %s', (_what, stream, format, delaySeconds) => {
+    const sound = { index: 1, codec_type: 'audio', codec_name: 'aac', sample_rate: '48000', channels: 2, ...stream };
+    const described = (...streams: object[]) =>
+      mediaInfo(JSON.stringify({ streams, format: { format_name: 'mov,mp4', ...format } })).audio?.delaySeconds;
+    expect(described(video, sound)).toBe(delaySeconds);
+    // Without pictures there is nothing to be late for.
+    expect(described(sound)).toBeUndefined();
+  });
+
+  it.each([
     ['turned', { side_data_list: [{ side_data_type: 'Display Matrix', rotation: -90 }] }, { turned: true }],
     ['mirrored', { side_data_list: [{ side_data_type: 'Display Matrix', rotation: 0 }] }, { turned: true }],
     ['of full range by tag', { color_range: 'pc' }, { fullRange: true }],
@@ -48,6 +67,27 @@ describe('mediaInfo', () => {
     ['tagged', { color_space: 'bt2020nc', color_transfer: 'smpte2084' }, { matrix: 'bt2020nc', transfer: 'smpte2084' }],
   ])('tells that pictures are %s', (_what, more, coding) => {
     expect(mediaInfo(json({ ...video, ...more })).video?.coding).toMatchObject(coding);
+  });
+
+  it.each([
+    ['by its tag', { DURATION: '00:01:02.500000000' }, { duration: '66.5' }, 62.5],
+    ['by a tag with a language', { 'DURATION-eng': '00:01:02.500000000' }, { duration: '66.5' }, 62.5],
+    ['from its start, where the tag says its end', { DURATION: '00:01:02.500' }, { start_time: '60', duration: '66.5' }, 2.5],
+    [
+      'by mkvmerge, which counts from the start itself',
+      { DURATION: '00:00:02.500', '_STATISTICS_TAGS-eng': 'x' },
+      { start_time: '60', duration: '66.5' },
+      2.5,
+    ],
+    ['not by a tag of a longer file', { DURATION: '01:00:00.000' }, { duration: '66.5' }, undefined],
+    ['not at all', {}, { duration: '66.5' }, undefined],
+  ])('tells how long a stream of Matroska lasts %s', (_what, tags, format, durationSeconds) => {
+    const { duration: _, ...stream } = video;
+    const start_time = 'start_time' in format ? format.start_time : '0.000';
+    const streams = [{ ...stream, start_time, tags }];
+    const info = mediaInfo(JSON.stringify({ streams, format: { format_name: 'matroska,webm', ...format } }));
+    expect(info.video?.durationSeconds).toBe(durationSeconds);
+    expect(info.durationSeconds).toBe(Number(format.duration) - Number(start_time));
   });
 
   it('passes over thumbnails on the way to the video', () => {
