@@ -2,7 +2,9 @@
 import { asMillraceError, type MillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Claim, Run } from '../manifests/state.ts';
+import { untraced } from '../trace.ts';
 import type { Dispatcher, DispatchOutcome } from './dispatcher.ts';
+import type { Observed } from './observer.ts';
 import { inParallel } from './parallel.ts';
 import { type PayloadSource, runInput, ttlOf } from './payload.ts';
 import type { PlannedDispatch } from './plan-types.ts';
@@ -10,7 +12,7 @@ import { hasResult, resultError, writeResult } from './results.ts';
 import { DEFAULT_ENDPOINT } from './slots.ts';
 import { writeNote } from './waiting.ts';
 
-export interface RunDispatcher extends PayloadSource {
+export interface RunDispatcher extends PayloadSource, Observed {
   readonly dispatcher: Dispatcher;
   /** Names this consumer in its claims. */
   readonly consumerId: string;
@@ -37,11 +39,48 @@ export async function dispatchRun(
   items: readonly PlannedDispatch[],
   signal?: AbortSignal,
 ): Promise<RunOutcome> {
-  const won = await claim(source, job, items, signal);
+  const { trace = untraced, observe } = source;
+  const stage = items[0]?.stage ?? '';
+  const about = { 'millrace.job': job, 'millrace.stage': stage };
+  const won = await trace.span('claim', { attributes: { ...about, 'millrace.items': itemNames(items) } }, async (span) => {
+    const mine = await claim(source, job, items, signal);
+    span.set({ 'millrace.claimed': mine.length });
+    return mine;
+  });
   const [first] = won;
-  if (first === undefined) return { kind: 'lost' };
+  const endpoint = endpointNameOf(first ?? items[0]);
+  if (first === undefined) {
+    observe?.('run requested', { stage, endpoint, items: items.length, outcome: 'lost' });
+    return { kind: 'lost' };
+  }
+  const attributes = {
+    ...{ ...about, 'millrace.items': itemNames(won), 'millrace.attempt': first.attempt },
+    ...{ 'messaging.system': 'runpod', 'messaging.operation.type': 'send', 'messaging.operation.name': 'run' },
+    ...{ 'messaging.destination.name': endpoint, 'messaging.batch.message_count': won.length },
+  };
+  const outcome = await trace.span(`send ${endpoint}`, { kind: 'producer', attributes }, async (span) => {
+    const answer = await callRun(source, job, first, won, signal);
+    span.set({
+      'millrace.outcome': answer.kind,
+      ...(answer.kind === 'accepted' ? { 'messaging.message.id': answer.runId } : { 'error.type': answer.error.code }),
+    });
+    return answer;
+  });
+  const settled = await settleDispatch(source, job, won, first, outcome);
+  observe?.('run requested', { stage, endpoint, items: won.length, outcome: settled.kind });
+  return settled;
+}
+
+const endpointNameOf = (item: PlannedDispatch | undefined): string => item?.graphStage.endpoint ?? DEFAULT_ENDPOINT;
+
+async function settleDispatch(
+  source: RunDispatcher,
+  job: string,
+  won: readonly PlannedDispatch[],
+  first: PlannedDispatch,
+  outcome: DispatchOutcome,
+): Promise<RunOutcome> {
   const log = source.log.child({ job, stage: first.stage });
-  const outcome = await callRun(source, job, first, won, signal);
   for (const { item, attempt } of won) log.debug({ item, attempt, outcome: outcome.kind }, 'run requested');
   switch (outcome.kind) {
     case 'accepted':
@@ -111,7 +150,7 @@ async function recordRun(source: RunDispatcher, job: string, items: readonly Pla
   const run: Run = {
     version: 1,
     run_id: runId,
-    endpoint: first?.graphStage.endpoint ?? DEFAULT_ENDPOINT,
+    endpoint: endpointNameOf(first),
     dispatched_at: new Date(source.now()).toISOString(),
     attempts: items.map(({ item, fingerprint, attempt }) => ({ item, fingerprint, attempt })),
   };
