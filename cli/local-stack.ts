@@ -37,6 +37,8 @@ export interface LocalStack {
   readonly description: StackDescription;
   /** What a command needs to work with it. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Where its consumer serves health and metrics; undefined without MILLRACE_HEALTH_ADDRESS. */
+  readonly healthUrl: string | undefined;
   /** The folder that holds the bucket's objects as plain files. */
   readonly bucketFolder: string;
   /** In order: consumer, workers, endpoint, bucket, queue. */
@@ -61,7 +63,9 @@ const REGION = 'us-east-1';
 const LOCAL_POLL_SECONDS = 1;
 /** A run is given to another worker after three missed pings: soon, where a killed `millrace dev` is started again. */
 const LOCAL_PING_INTERVAL_MS = 4_000;
-const FFMPEG_SETTINGS = ['FFMPEG_PATH', 'FFPROBE_PATH', 'MILLRACE_FONTS_DIR', 'MILLRACE_LOG_LEVEL'] as const;
+const WORKER_SETTINGS: readonly string[] = ['FFMPEG_PATH', 'FFPROBE_PATH', 'MILLRACE_FONTS_DIR', 'MILLRACE_LOG_LEVEL'];
+/** The names that OpenTelemetry's own SDK reads are more than this repository's table has. */
+const isPassedOn = (name: string): boolean => WORKER_SETTINGS.includes(name) || name.startsWith('OTEL_');
 
 /** Starts the parts in the order that each needs the last; what has started is stopped again where one cannot. */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
@@ -122,7 +126,9 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       ...(queue.description.kind === 'pubsub' ? googleEnvironment(description, serviceAccountFile) : {}),
     };
     const allowHosts = [bucket.endpoint.replace('http://', ''), ...(options.allowHosts ?? [])].join(',');
-    const passedOn = Object.fromEntries(FFMPEG_SETTINGS.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+    const passedOn = Object.fromEntries(
+      Object.entries(env).flatMap(([name, value]) => (value !== undefined && isPassedOn(name) ? [[name, value]] : [])),
+    );
     const pool = startWorkerPool({
       workers: options.workers,
       log,
@@ -130,14 +136,16 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       ...(options.onWorkerLine === undefined ? {} : { onLogLine: options.onWorkerLine }),
     });
     stops.push(() => pool.stop());
+    let healthUrl: string | undefined;
     if (options.consume) {
       const consumer = await startConsumer(readConfig({ ...env, ...environment }), log, {
         waitTimeSeconds: LOCAL_POLL_SECONDS,
       });
+      healthUrl = consumer.healthUrl;
       stops.push(() => consumer.stop());
     }
     await writeLocalEnvironment(dataDir, environment);
-    return { description, environment, bucketFolder, stop };
+    return { description, environment, healthUrl, bucketFolder, stop };
   } catch (thrown) {
     await stop();
     throw thrown;

@@ -2,9 +2,10 @@
  * One reconcile for all events of a job that arrive together. Whoever asks gets an answer from a reconcile that began after the
  * asking: one that was already running may have read the job's folder before the event's object was there.
  */
-import { asMillraceError, MillraceError } from '../errors.ts';
+import { asMillraceError, type ErrorCode, MillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type Trace, untraced } from '../trace.ts';
+import type { ObserveConsumer } from './observer.ts';
 
 export interface JobTurnsOptions {
   readonly reconcile: (job: string, signal: AbortSignal) => Promise<void>;
@@ -12,6 +13,7 @@ export interface JobTurnsOptions {
   readonly concurrency: number;
   readonly log: Logger;
   readonly trace?: Trace | undefined;
+  readonly observe?: ObserveConsumer | undefined;
 }
 
 export interface JobTurns {
@@ -36,7 +38,7 @@ interface Turn {
   readonly traceparents: string[];
 }
 
-export function createJobTurns({ reconcile, concurrency, log, trace = untraced }: JobTurnsOptions): JobTurns {
+export function createJobTurns({ reconcile, concurrency, log, observe, trace = untraced }: JobTurnsOptions): JobTurns {
   const running = new Map<string, Turn>();
   /** Turns that have not begun, at most one a job, in the order of their first request. */
   const pending = new Map<string, Turn>();
@@ -68,12 +70,16 @@ export function createJobTurns({ reconcile, concurrency, log, trace = untraced }
   async function run(turn: Turn): Promise<void> {
     const { job, stop, waiters, traceparents } = turn;
     const [parent = null, ...links] = traceparents;
+    const startedAtMs = performance.now();
+    const ended = (code: ErrorCode | null) => observe?.('reconciled', { durationMs: performance.now() - startedAtMs, code });
     try {
       const attributes = { 'millrace.job': job, 'millrace.requests': waiters.size };
       await trace.span('reconcile', { parent, links, attributes }, () => reconcile(job, stop.signal));
+      ended(null);
       for (const waiter of waiters) waiter.resolve();
     } catch (thrown) {
       const error = asMillraceError(thrown);
+      ended(error.code);
       if (waiters.size === 0) log.debug({ job, error }, 'a reconcile that nobody waited for has ended');
       for (const waiter of waiters) waiter.reject(error);
     }

@@ -1,12 +1,11 @@
 /** From a message's body to its outcome: read it, have its jobs reconciled, say how it ends. The same for every queue. */
 import { asMillraceError, type MillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Observe } from '../pipeline/observer.ts';
 import { type SpanAttributes, type Trace, untraced } from '../trace.ts';
 import type { JobEventSettings } from './job-events.ts';
 import type { JobTurns } from './job-turns.ts';
 import type { ObjectEvent, ParsedNotification } from './object-event.ts';
-import type { ConsumerEvents } from './observer.ts';
+import type { ObserveConsumer } from './observer.ts';
 import type { HandleMessage, QueueMessage } from './queue-message.ts';
 import { type Outcome, readMessage, retryDelaySeconds } from './settle.ts';
 
@@ -16,7 +15,7 @@ export interface MessageHandlerOptions extends JobEventSettings {
   readonly log: Logger;
   /** Hears of every reconcile that failed: that is how an unreachable bucket is noticed. */
   readonly onFailure?: (error: MillraceError) => void;
-  readonly observe?: Observe<ConsumerEvents> | undefined;
+  readonly observe?: ObserveConsumer | undefined;
   /** Hears of every event that is about a job, once its message has been worked on. */
   readonly onEvent?: ((event: ObjectEvent) => void) | undefined;
   readonly trace?: Trace | undefined;

@@ -1,7 +1,7 @@
 /** What consumers tell whoever counts, beside what the pipeline does: one line per event. */
 import type { ErrorCode } from '../errors.ts';
 import type { MeasuredResult } from '../pipeline/measured-result.ts';
-import type { PipelineEvents } from '../pipeline/observer.ts';
+import type { PipelineEvents, Told } from '../pipeline/observer.ts';
 import type { EventSource } from './object-event.ts';
 import type { Outcome } from './settle.ts';
 
@@ -17,3 +17,5 @@ export interface ConsumerEvents extends PipelineEvents {
   'result skipped': { readonly reason: 'busy' | 'unreadable' };
   'sweep tried': { readonly outcome: 'swept' | 'elsewhere' | 'failed' };
 }
+
+export type ObserveConsumer = (...told: Told<ConsumerEvents>) => void;

@@ -6,13 +6,12 @@
 import { asMillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { readMeasuredResult, resultNameOf } from '../pipeline/measured-result.ts';
-import type { Observe } from '../pipeline/observer.ts';
 import type { ListingSource } from '../pipeline/take-listing.ts';
 import type { ObjectEvent } from './object-event.ts';
-import type { ConsumerEvents } from './observer.ts';
+import type { ObserveConsumer } from './observer.ts';
 
 export interface ResultCounterOptions extends ListingSource {
-  readonly observe: Observe<ConsumerEvents>;
+  readonly observe: ObserveConsumer;
   readonly log: Logger;
 }
 

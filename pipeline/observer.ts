@@ -33,9 +33,12 @@ export interface PipelineEvents {
 }
 
 /** A function that knows more events than these will do too. */
-export type Observe<Events> = <E extends keyof Events>(event: E, about: Events[E]) => void;
+export type Observe = (...told: Told<PipelineEvents>) => void;
+
+/** An event's name and what belongs to it, for any one of the events. */
+export type Told<Events> = { [E in keyof Events]: [event: E, about: Events[E]] }[keyof Events];
 
 /** What takes one: nothing is told without. */
 export interface Observed {
-  readonly observe?: Observe<PipelineEvents> | undefined;
+  readonly observe?: Observe | undefined;
 }

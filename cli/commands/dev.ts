@@ -59,7 +59,7 @@ Examples:
     });
 }
 
-function welcome({ description: { bucket, queue, runpod }, bucketFolder }: LocalStack): string[] {
+function welcome({ description: { bucket, queue, runpod }, bucketFolder, healthUrl }: LocalStack): string[] {
   return [
     'Millrace is running on this machine.',
     '',
@@ -68,6 +68,7 @@ function welcome({ description: { bucket, queue, runpod }, bucketFolder }: Local
     `  queue    ${queue.url}`,
     `  dead     ${queue.deadLetterUrl}`,
     `  RunPod   ${runpod.url}  key ${runpod.apiKey}`,
+    ...(healthUrl === undefined ? [] : [`  metrics  ${healthUrl}/metrics`]),
     '',
     'Write a file into a job:',
     '',
