@@ -41,7 +41,7 @@ export async function createConsumerMetrics(
     import('../telemetry/health-server.ts'),
   ]);
   const { registry, observe } = createMetrics({
-    stages: graph.stages.map(({ name }) => name),
+    stages: graph.stages.filter(({ external }) => external !== true).map(({ name }) => name),
     endpoints: ['default', ...settings.endpoints],
     prices: config.MILLRACE_GPU_PRICE_PER_SECOND ?? {},
     version: readVersion(),

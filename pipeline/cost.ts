@@ -101,3 +101,20 @@ function perMinute(usd: number | null, outputSeconds: number): Pick<Cost, 'usd' 
   const outputMinutes = outputSeconds / 60;
   return { usd, outputMinutes, usdPerOutputMinute: usd === null || outputMinutes === 0 ? null : usd / outputMinutes };
 }
+
+/** A cost as documents show it: `status --json`, the API. Dollars to a millionth, seconds to a thousandth. */
+export function costDocument({ stages, ...total }: JobCost) {
+  return { ...figuresOf(total), stages: stages.map(({ stage, ...cost }) => ({ name: stage, ...figuresOf(cost) })) };
+}
+
+function figuresOf({ gpuSeconds, usd, attempts, unmeasured, outputMinutes, usdPerOutputMinute }: Cost) {
+  return {
+    gpu_sec: rounded(gpuSeconds, 3),
+    usd: usd === null ? null : rounded(usd, 6),
+    ...{ attempts, unmeasured },
+    output_minutes: rounded(outputMinutes, 4),
+    usd_per_output_minute: usdPerOutputMinute === null ? null : rounded(usdPerOutputMinute, 6),
+  };
+}
+
+const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));

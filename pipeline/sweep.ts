@@ -48,7 +48,7 @@ export async function sweep(source: Sweeper, signal?: AbortSignal): Promise<Swee
   const minute = Math.floor(startedAtMs / MINUTE_MS);
   if (!(await source.store.createIfAbsent(source.layout.sweepKey(minute), source.consumerId))) return NOTHING;
   const slots = source.maxRunsInFlight === 0 ? [] : await listSlots(source, undefined, signal);
-  source.observe?.('slots counted', { taken: countByEndpoint(slots) });
+  if (source.maxRunsInFlight !== 0) source.observe?.('slots counted', { taken: countByEndpoint(slots) });
   const woken = (await wakeWaiting(source, signal)) + (await wakeForSlots(source, slots, signal));
   const stuck = new StuckEndpoints(source);
   let settled = 0;

@@ -198,10 +198,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   for (const code of DEAD_LETTER_CODES) deadLetters.inc({ code }, 0);
   for (const stage of [...knownStages, OTHER]) for (const status of RESULT_STATUSES) attempts.inc({ stage, status }, 0);
-  for (const endpoint of knownEndpoints) {
-    inFlight.set({ endpoint }, 0);
-    stuckRuns.set({ endpoint }, 0);
-  }
+  for (const endpoint of knownEndpoints) stuckRuns.set({ endpoint }, 0);
 
   function countResult(result: MeasuredResult): void {
     const stage = stageLabel(result.stage);
