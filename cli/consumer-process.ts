@@ -32,6 +32,8 @@ const STOP_GRACE_MS = 25_000;
 export interface ConsumerOptions {
   /** How long one poll is held open; a stop waits for the poll that is under way. */
   readonly waitTimeSeconds?: number;
+  /** How long its queue may be silent before the watchdog calls it stalled; must be longer than a poll. */
+  readonly maxSilenceMs?: number;
 }
 
 /** Resolves once it receives. Throws where the settings are not right, or the bucket cannot hold claims. */
@@ -83,7 +85,10 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
     probe: async (signal) => void (await store.put(`${layout.proofPrefix}probe`, reconciler.consumerId, { signal })),
     log,
   });
-  const watchdog = createWatchdog({ name: queue.kind, consumer, log });
+  const watchdog = createWatchdog({
+    ...{ name: queue.kind, consumer, log },
+    ...(options.maxSilenceMs === undefined ? {} : { maxSilenceMs: options.maxSilenceMs }),
+  });
   let healthUrl: string | undefined;
   try {
     await proveConditionalCreate(store, { prefix: layout.proofPrefix, random: reconciler.randomId });

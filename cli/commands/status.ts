@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { planJob } from '../../pipeline/job-plan.ts';
 import type { JobCost } from '../../pipeline/cost.ts';
 import { DEFAULT_MAX_RESULTS, readJobCost } from '../../pipeline/job-cost.ts';
+import { planJob } from '../../pipeline/job-plan.ts';
 import { countItems, jobState } from '../../pipeline/job-state.ts';
 import type { Plan } from '../../pipeline/plan-types.ts';
 import { costLine, costTable } from '../cost-table.ts';
