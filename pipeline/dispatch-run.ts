@@ -4,7 +4,6 @@ import type { Logger } from '../log.ts';
 import type { Claim, Run } from '../manifests/state.ts';
 import { untraced } from '../trace.ts';
 import type { Dispatcher, DispatchOutcome } from './dispatcher.ts';
-import type { Observed } from './observer.ts';
 import { inParallel } from './parallel.ts';
 import { type PayloadSource, runInput, ttlOf } from './payload.ts';
 import type { PlannedDispatch } from './plan-types.ts';
@@ -12,7 +11,7 @@ import { hasResult, resultError, writeResult } from './results.ts';
 import { DEFAULT_ENDPOINT } from './slots.ts';
 import { writeNote } from './waiting.ts';
 
-export interface RunDispatcher extends PayloadSource, Observed {
+export interface RunDispatcher extends PayloadSource {
   readonly dispatcher: Dispatcher;
   /** Names this consumer in its claims. */
   readonly consumerId: string;
@@ -39,48 +38,11 @@ export async function dispatchRun(
   items: readonly PlannedDispatch[],
   signal?: AbortSignal,
 ): Promise<RunOutcome> {
-  const { trace = untraced, observe } = source;
-  const stage = items[0]?.stage ?? '';
-  const about = { 'millrace.job': job, 'millrace.stage': stage };
-  const won = await trace.span('claim', { attributes: { ...about, 'millrace.items': itemNames(items) } }, async (span) => {
-    const mine = await claim(source, job, items, signal);
-    span.set({ 'millrace.claimed': mine.length });
-    return mine;
-  });
+  const won = await claim(source, job, items, signal);
   const [first] = won;
-  const endpoint = endpointNameOf(first ?? items[0]);
-  if (first === undefined) {
-    observe?.('run requested', { stage, endpoint, items: items.length, outcome: 'lost' });
-    return { kind: 'lost' };
-  }
-  const attributes = {
-    ...{ ...about, 'millrace.items': itemNames(won), 'millrace.attempt': first.attempt },
-    ...{ 'messaging.system': 'runpod', 'messaging.operation.type': 'send', 'messaging.operation.name': 'run' },
-    ...{ 'messaging.destination.name': endpoint, 'messaging.batch.message_count': won.length },
-  };
-  const outcome = await trace.span(`send ${endpoint}`, { kind: 'producer', attributes }, async (span) => {
-    const answer = await callRun(source, job, first, won, signal);
-    span.set({
-      'millrace.outcome': answer.kind,
-      ...(answer.kind === 'accepted' ? { 'messaging.message.id': answer.runId } : { 'error.type': answer.error.code }),
-    });
-    return answer;
-  });
-  const settled = await settleDispatch(source, job, won, first, outcome);
-  observe?.('run requested', { stage, endpoint, items: won.length, outcome: settled.kind });
-  return settled;
-}
-
-const endpointNameOf = (item: PlannedDispatch | undefined): string => item?.graphStage.endpoint ?? DEFAULT_ENDPOINT;
-
-async function settleDispatch(
-  source: RunDispatcher,
-  job: string,
-  won: readonly PlannedDispatch[],
-  first: PlannedDispatch,
-  outcome: DispatchOutcome,
-): Promise<RunOutcome> {
+  if (first === undefined) return { kind: 'lost' };
   const log = source.log.child({ job, stage: first.stage });
+  const outcome = await callRun(source, job, first, won, signal);
   for (const { item, attempt } of won) log.debug({ item, attempt, outcome: outcome.kind }, 'run requested');
   switch (outcome.kind) {
     case 'accepted':
@@ -101,10 +63,31 @@ async function settleDispatch(
   }
 }
 
+const endpointNameOf = (item: PlannedDispatch | undefined): string => item?.graphStage.endpoint ?? DEFAULT_ENDPOINT;
+
+const aboutItems = (job: string, items: readonly PlannedDispatch[]) => ({
+  'millrace.job': job,
+  'millrace.stage': items[0]?.stage,
+  'millrace.items': itemNames(items),
+});
+
 const itemNames = (items: readonly PlannedDispatch[]): string => items.map(({ item }) => item).join(',');
 
 /** The items whose claim this consumer won, and that have no result yet. */
-async function claim(
+function claim(
+  source: RunDispatcher,
+  job: string,
+  items: readonly PlannedDispatch[],
+  signal?: AbortSignal,
+): Promise<PlannedDispatch[]> {
+  return (source.trace ?? untraced).span('claim', { attributes: aboutItems(job, items) }, async (span) => {
+    const won = await createClaims(source, job, items, signal);
+    span.set({ 'millrace.claimed': won.length });
+    return won;
+  });
+}
+
+async function createClaims(
   source: RunDispatcher,
   job: string,
   items: readonly PlannedDispatch[],
@@ -121,7 +104,29 @@ async function claim(
   return items.filter((item) => won.has(item));
 }
 
-async function callRun(
+/** In a span that the worker's own go on from: the payload carries it. */
+function callRun(
+  source: RunDispatcher,
+  job: string,
+  first: PlannedDispatch,
+  won: readonly PlannedDispatch[],
+  signal?: AbortSignal,
+): Promise<DispatchOutcome> {
+  const endpoint = endpointNameOf(first);
+  const attributes = {
+    ...{ ...aboutItems(job, won), 'millrace.attempt': first.attempt },
+    ...{ 'messaging.system': 'runpod', 'messaging.operation.type': 'send', 'messaging.operation.name': 'run' },
+    ...{ 'messaging.destination.name': endpoint, 'messaging.batch.message_count': won.length },
+  };
+  return (source.trace ?? untraced).span(`send ${endpoint}`, { kind: 'producer', attributes }, async (span) => {
+    const outcome = await sendRun(source, job, first, won, signal);
+    span.set({ 'millrace.outcome': outcome.kind });
+    span.set(outcome.kind === 'accepted' ? { 'messaging.message.id': outcome.runId } : { 'error.type': outcome.error.code });
+    return outcome;
+  });
+}
+
+async function sendRun(
   source: RunDispatcher,
   job: string,
   { graphStage }: PlannedDispatch,

@@ -4,17 +4,16 @@
  */
 import type { ErrorCode } from '../errors.ts';
 import type { WebhookEvent, WebhookOutcome } from '../manifests/webhook-event.ts';
+import type { RunOutcome } from './dispatch-run.ts';
 import type { EndpointHealth } from './dispatcher.ts';
 
-/** `lost`: another consumer had claimed all of it. `failed`: RunPod will never take it. */
-export type RunOutcomeName = 'dispatched' | 'lost' | 'refused' | 'uncertain' | 'failed';
-
 export interface PipelineEvents {
+  /** `lost`: another consumer had claimed all of it. `failed`: RunPod will never take it. */
   'run requested': {
     readonly stage: string;
     readonly endpoint: string;
     readonly items: number;
-    readonly outcome: RunOutcomeName;
+    readonly outcome: RunOutcome['kind'];
   };
   /** By endpoint, all jobs' and consumers' together; endpoints without any are not in it. */
   'slots counted': { readonly taken: ReadonlyMap<string, number> };

@@ -4,7 +4,7 @@ import { parseDocument } from '../manifests/parse.ts';
 import type { Problem } from '../manifests/problem.ts';
 import { Run } from '../manifests/state.ts';
 import { untraced } from '../trace.ts';
-import { dispatchRun, type RunDispatcher } from './dispatch-run.ts';
+import { dispatchRun, type RunDispatcher, type RunOutcome } from './dispatch-run.ts';
 import { type JobPlanner, type PlannedJob, planJob } from './job-plan.ts';
 import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
@@ -215,6 +215,7 @@ async function dispatchAll(
       signal?.throwIfAborted();
       unbegun.delete(run);
       const outcome = await dispatchRun(source, job, run.items, signal);
+      tellRun(source, run, outcome);
       if (outcome.kind !== 'dispatched' && outcome.kind !== 'uncertain') await giveBack(source, run);
       if (outcome.kind === 'refused' || outcome.kind === 'uncertain') refusing.add(endpoint);
       if (outcome.kind === 'dispatched') dispatched += outcome.items;
@@ -224,6 +225,11 @@ async function dispatchAll(
     throw thrown;
   }
   return dispatched;
+}
+
+function tellRun({ observe }: Reconciler, { items }: SlottedRun, outcome: RunOutcome): void {
+  const count = outcome.kind === 'dispatched' ? outcome.items : items.length;
+  observe?.('run requested', { stage: items[0]?.stage ?? '', endpoint: endpointOf(items), items: count, outcome: outcome.kind });
 }
 
 /** Groups items of one stage into runs of as many as the stage allows. */
