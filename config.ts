@@ -26,6 +26,21 @@ const QueueName = z.string().regex(/^(https?:\/\/[^\s/]+\/\S+|projects\/[^\s/]+\
   error: "expected an SQS queue's URL, a Cloudflare queue's API URL, or projects/<project>/subscriptions/<name>",
 });
 const HostAndPort = z.string().regex(/^[^\s/:]+:\d+$/, { error: 'expected host:port' });
+const ListenAddress = z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^\s/:]+):\d{1,5}$/, {
+  error: 'expected host:port, such as 127.0.0.1:9464',
+});
+const Ratio = z
+  .string()
+  .regex(/^(0|1|0?\.\d+|[01]\.0+|0\.\d+)$/, { error: 'expected a number from 0 to 1' })
+  .transform(Number);
+const SAMPLERS = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
 const SecretList = list(
   z
     .string()
@@ -38,6 +53,17 @@ const TokenList = list(
 const EndpointList = list(
   z.string().regex(/^[A-Za-z0-9][\w-]*=\S+$/, { error: 'expected name=endpoint pairs, such as talker=abc123' }),
 );
+
+const PriceList = list(
+  z.string().regex(/^([A-Za-z0-9][\w-]*=)?\d+(\.\d+)?$/, {
+    error: 'expected dollars, and name=dollars for other endpoints, such as 0.00031,talker=0.00058',
+  }),
+).transform((entries): Readonly<Record<string, number>> => {
+  const pairs = entries
+    .map((entry) => entry.split('='))
+    .map(([name = '', price]) => [price === undefined ? 'default' : name, Number(price ?? name)]);
+  return Object.fromEntries(pairs);
+});
 
 function list<T extends z.ZodType<string, string>>(entry: T) {
   return z
@@ -64,7 +90,7 @@ interface Variable {
   readonly default?: string;
   /** Shown in errors and in the README. */
   readonly about: string;
-  readonly group: 'Bucket' | 'RunPod' | 'Queue' | 'Pipeline' | 'API' | 'Worker' | 'Local';
+  readonly group: 'Bucket' | 'RunPod' | 'Queue' | 'Pipeline' | 'API' | 'Worker' | 'Telemetry' | 'Local';
   /** Never shown. */
   readonly secret?: true;
 }
@@ -283,6 +309,31 @@ export const VARIABLES = {
     { default: '2147483648' },
   ),
 
+  MILLRACE_HEALTH_ADDRESS: variable(
+    'Telemetry',
+    ListenAddress,
+    'Where a consumer serves `/healthz`, `/readyz` and `/metrics`, without a password: `127.0.0.1:9464`, say. Off unless set.',
+  ),
+  MILLRACE_GPU_PRICE_PER_SECOND: variable(
+    'Telemetry',
+    PriceList,
+    'What a second of a worker costs in dollars, for estimates; `name=price` behind it for endpoints of MILLRACE_ENDPOINTS, comma-separated.',
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable(
+    'Telemetry',
+    Url,
+    'An OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`: consumers and workers send their traces there. Off unless set.',
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: variable('Telemetry', Url, 'The same for traces alone, with its path.'),
+  OTEL_SDK_DISABLED: variable('Telemetry', Flag, 'Sends no traces, whatever else is set.', { default: 'false' }),
+  OTEL_SERVICE_NAME: variable('Telemetry', Text, 'The name in traces; `millrace-consumer` or `millrace-worker` unless given.'),
+  OTEL_TRACES_SAMPLER: variable('Telemetry', z.enum(SAMPLERS), `Which traces are kept: one of ${SAMPLERS.join(', ')}.`, {
+    default: 'parentbased_always_on',
+  }),
+  OTEL_TRACES_SAMPLER_ARG: variable('Telemetry', Ratio, 'The share that the samplers by ratio keep, from 0 to 1.', {
+    default: '1',
+  }),
+
   MILLRACE_DATA: variable('Local', Text, 'Where `millrace dev` keeps its data.', { default: '.millrace' }),
   MILLRACE_LOG_LEVEL: variable('Local', z.enum(LOG_LEVELS), `One of ${LOG_LEVELS.join(', ')}.`, { default: 'info' }),
 } as const satisfies Record<string, Variable>;
@@ -334,6 +385,11 @@ function contradictions(config: Config): string[] {
   }
   if (config.MILLRACE_WEBHOOK_URL !== undefined && (config.MILLRACE_WEBHOOK_SECRET ?? []).length === 0) {
     wrong.push('MILLRACE_WEBHOOK_SECRET: expected a value, because MILLRACE_WEBHOOK_URL has one');
+  }
+  const endpoints = (config.MILLRACE_ENDPOINTS ?? []).map((pair) => pair.slice(0, pair.indexOf('=')));
+  for (const name of Object.keys(config.MILLRACE_GPU_PRICE_PER_SECOND ?? {})) {
+    if (name === 'default' || endpoints.includes(name)) continue;
+    wrong.push(`MILLRACE_GPU_PRICE_PER_SECOND: expected names of MILLRACE_ENDPOINTS, found "${name}"`);
   }
   const { MILLRACE_PIPELINES_PREFIX: pipelines, MILLRACE_STATE_PREFIX: state } = config;
   if (state !== undefined && (state === pipelines || state.startsWith(`${pipelines}/`))) {

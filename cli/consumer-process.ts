@@ -5,18 +5,24 @@ import { createBucketWatch } from '../consumers/bucket-watch.ts';
 import { createJobTurns } from '../consumers/job-turns.ts';
 import { createMessageHandler } from '../consumers/message-handler.ts';
 import { parseNotification } from '../consumers/notifications/notification.ts';
+import { createResultCounter } from '../consumers/result-counter.ts';
 import { createWatchdog } from '../consumers/watchdog.ts';
 import { asMillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { reconcile } from '../pipeline/reconcile.ts';
 import { sweep } from '../pipeline/sweep.ts';
 import { proveConditionalCreate } from '../storage/conditional-create-proof.ts';
-import { createConsumerQueue } from './consumer-queue.ts';
+import { untraced } from '../trace.ts';
+import { createConsumerMetrics } from './consumer-metrics.ts';
+import { createConsumerQueue, queueAttributes } from './consumer-queue.ts';
 import { createReconciler } from './deployment.ts';
 import { requireQueues } from './queue-check.ts';
+import { startTracing } from './tracing.ts';
 import { createWakeUps } from './wake-ups.ts';
 
 export interface ConsumerProcess {
+  /** Where health and metrics are served; undefined where the settings name no address. */
+  readonly healthUrl: string | undefined;
   /** Receives nothing more, finishes and acknowledges what runs, then resolves. */
   stop(): Promise<void>;
 }
@@ -26,15 +32,21 @@ const STOP_GRACE_MS = 25_000;
 export interface ConsumerOptions {
   /** How long one poll is held open; a stop waits for the poll that is under way. */
   readonly waitTimeSeconds?: number;
+  /** How long its queue may be silent before the watchdog calls it stalled; must be longer than a poll. */
+  readonly maxSilenceMs?: number;
 }
 
 /** Resolves once it receives. Throws where the settings are not right, or the bucket cannot hold claims. */
 export async function startConsumer(config: Config, log: Logger, options: ConsumerOptions = {}): Promise<ConsumerProcess> {
   // All at once: whoever sets up a consumer must not learn of them one start after the other.
   requireVariables(config, ['MILLRACE_QUEUE_URL', 'RUNPOD_ENDPOINT', 'RUNPOD_API_KEY']);
-  const reconciler = createReconciler(config, log);
-  const { store, layout } = reconciler;
+  const unobserved = createReconciler(config, log);
   await requireQueues(config, log);
+  const tracing = await startTracing(config, 'consumer', log);
+  const metrics = await createConsumerMetrics(config, unobserved, log);
+  const reconciler = { ...unobserved, trace: tracing, observe: metrics?.observe };
+  const { store, layout } = reconciler;
+  const results = metrics === undefined ? undefined : createResultCounter({ store, layout, observe: metrics.observe, log });
   const queue = await createConsumerQueue(config, {
     handle: createMessageHandler({
       bucket: store.bucket,
@@ -43,15 +55,22 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
       turns: { request: (job, signal) => turns.request(job, signal) },
       log,
       onFailure: (error) => watch.report(error),
+      observe: metrics?.observe,
+      onEvent: results?.see,
+      trace: tracing,
+      queueAttributes: queueAttributes(config),
     }),
     log,
     stopTimeoutMs: STOP_GRACE_MS,
+    onDeadLetter: ({ code }) => metrics?.observe('message dead-lettered', { code }),
     ...(options.waitTimeSeconds === undefined ? {} : { waitTimeSeconds: options.waitTimeSeconds }),
   });
   const { consumer } = queue;
   const turns = createJobTurns({
     concurrency: config.MILLRACE_CONCURRENCY,
     log,
+    trace: tracing,
+    observe: metrics?.observe,
     reconcile: async (job, signal) => {
       const { dispatched, cancelled, problems, wake, retryAtMs } = await reconcile(reconciler, job, signal);
       log.debug({ job, dispatched, cancelled, problems }, 'reconciled');
@@ -66,16 +85,26 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
     probe: async (signal) => void (await store.put(`${layout.proofPrefix}probe`, reconciler.consumerId, { signal })),
     log,
   });
+  const watchdog = createWatchdog({
+    ...{ name: queue.kind, consumer, log },
+    ...(options.maxSilenceMs === undefined ? {} : { maxSilenceMs: options.maxSilenceMs }),
+  });
+  let healthUrl: string | undefined;
   try {
     await proveConditionalCreate(store, { prefix: layout.proofPrefix, random: reconciler.randomId });
+    healthUrl = await metrics?.serve({
+      ...{ kind: queue.kind, consumer, watchdog, turns, queueDepth: queue.depth },
+      isBucketReachable: () => watch.isReachable(),
+    });
   } catch (thrown) {
+    watchdog.close();
     await queue.close();
+    await tracing?.close();
     throw thrown;
   }
   const stopSweeping = new AbortController();
   const sweeping = sweepOnTimer();
   consumer.start();
-  const watchdog = createWatchdog({ name: queue.kind, consumer, log });
   log.info({ queue: queue.kind, bucket: `${store.scheme}://${store.bucket}`, prefix: `${layout.pipelinesPrefix}/` }, 'consuming');
 
   async function sweepOnTimer(): Promise<void> {
@@ -84,11 +113,14 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
     while (!signal.aborted) {
       try {
         await sleep(config.MILLRACE_SWEEP_SECONDS * 1000, undefined, { signal });
-        const report = await sweep({ ...reconciler, auditMinutes: config.MILLRACE_AUDIT_MINUTES, wake }, signal);
+        const source = { ...reconciler, auditMinutes: config.MILLRACE_AUDIT_MINUTES, wake };
+        const report = await (tracing ?? untraced).span('sweep', { parent: null }, () => sweep(source, signal));
+        metrics?.observe('sweep tried', { outcome: report.swept ? 'swept' : 'elsewhere' });
         if (report.woken + report.settled + report.cleared + (report.audited ?? 0) > 0) log.info(report, 'swept');
       } catch (thrown) {
         if (signal.aborted) return;
         const error = asMillraceError(thrown);
+        metrics?.observe('sweep tried', { outcome: 'failed' });
         log.error({ error }, 'the sweep failed; it is tried again');
         watch.report(error);
       }
@@ -96,6 +128,7 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
   }
 
   return {
+    healthUrl,
     async stop() {
       stopSweeping.abort();
       watchdog.close();
@@ -105,6 +138,9 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
       await sweeping;
       await watch.close();
       await queue.close();
+      await results?.drain();
+      await metrics?.close();
+      await tracing?.close();
       log.info('the consumer has stopped');
     },
   };

@@ -39,6 +39,8 @@ export interface LocalStack {
   readonly description: StackDescription;
   /** What a command needs to work with it. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Where its consumer serves health and metrics; undefined without MILLRACE_HEALTH_ADDRESS. */
+  readonly healthUrl: string | undefined;
   /** The folder that holds the bucket's objects as plain files. */
   readonly bucketFolder: string;
   /** In order: API, consumer, workers, endpoint, bucket, queue. */
@@ -66,7 +68,9 @@ const REGION = 'us-east-1';
 const LOCAL_POLL_SECONDS = 1;
 /** A run is given to another worker after three missed pings: soon, where a killed `millrace dev` is started again. */
 const LOCAL_PING_INTERVAL_MS = 4_000;
-const FFMPEG_SETTINGS = ['FFMPEG_PATH', 'FFPROBE_PATH', 'MILLRACE_FONTS_DIR', 'MILLRACE_LOG_LEVEL'] as const;
+const WORKER_SETTINGS: readonly string[] = ['FFMPEG_PATH', 'FFPROBE_PATH', 'MILLRACE_FONTS_DIR', 'MILLRACE_LOG_LEVEL'];
+/** The names that OpenTelemetry's own SDK reads are more than this repository's table has. */
+const isPassedOn = (name: string): boolean => WORKER_SETTINGS.includes(name) || name.startsWith('OTEL_');
 
 /** Starts the parts in the order that each needs the last; what has started is stopped again where one cannot. */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
@@ -125,7 +129,9 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     };
     const config = readConfig({ ...env, ...environment });
     const allowHosts = [bucket.endpoint.replace('http://', ''), ...(options.allowHosts ?? [])].join(',');
-    const passedOn = Object.fromEntries(FFMPEG_SETTINGS.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+    const passedOn = Object.fromEntries(
+      Object.entries(env).flatMap(([name, value]) => (value !== undefined && isPassedOn(name) ? [[name, value]] : [])),
+    );
     const pool = startWorkerPool({
       workers: options.workers,
       log,
@@ -133,10 +139,12 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       ...(options.onWorkerLine === undefined ? {} : { onLogLine: options.onWorkerLine }),
     });
     stops.push(() => pool.stop());
+    let healthUrl: string | undefined;
     if (options.consume) {
       const consumer = await startConsumer(config, log, {
         waitTimeSeconds: LOCAL_POLL_SECONDS,
       });
+      healthUrl = consumer.healthUrl;
       stops.push(() => consumer.stop());
     }
     // Its audit of dead letters lies with the rest of the data, wherever this was started.
@@ -154,7 +162,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     });
     const description: StackDescription = { ...parts, api: { url: api.url, token: keys.apiToken } };
     await writeLocalEnvironment(dataDir, environment);
-    return { description, environment, bucketFolder, stop };
+    return { description, environment, healthUrl, bucketFolder, stop };
   } catch (thrown) {
     await stop();
     throw thrown;

@@ -1,4 +1,5 @@
 /** A job's stages as lines of a table: what `status` prints and `demo` draws over and over. */
+import { costDocument, type JobCost } from '../pipeline/cost.ts';
 import { countItems, jobState, type StageCounts } from '../pipeline/job-state.ts';
 import type { Plan, PlannedStage } from '../pipeline/plan-types.ts';
 import { bar, formatTable, type Style, type Terminal } from './terminal.ts';
@@ -59,7 +60,7 @@ function detail({ phase, why, items }: PlannedStage, counts: StageCounts): strin
 }
 
 /** What `status --json` prints. */
-export function statusDocument(plan: Plan) {
+export function statusDocument(plan: Plan, cost: JobCost | null = null) {
   return {
     job: plan.job,
     state: jobState(plan),
@@ -71,5 +72,6 @@ export function statusDocument(plan: Plan) {
       items: stage.items.map(({ item, phase, why, attempt, outputKey }) => ({ item, phase, why, attempt, output: outputKey })),
     })),
     problems: plan.problems.map(({ code, keys, message, errors, fix }) => ({ code, keys, message, errors, fix })),
+    cost: cost === null ? null : costDocument(cost),
   };
 }

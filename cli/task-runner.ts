@@ -6,9 +6,14 @@ import { MillraceError } from '../errors.ts';
 import { locate } from '../handlers/ffmpeg/locate.ts';
 import { createTaskRunner, type TaskRunner, type TaskRunnerOptions } from '../handlers/run-task.ts';
 import type { Logger } from '../log.ts';
+import type { Trace } from '../trace.ts';
 
 /** Throws FFMPEG_MISSING, or GPU_REQUIRED where the settings ask for a GPU. */
-export async function createRunner(config: Config, log: Logger, workerId?: string): Promise<TaskRunner> {
+export async function createRunner(
+  config: Config,
+  log: Logger,
+  { workerId, trace }: { readonly workerId?: string | undefined; readonly trace?: Trace | undefined } = {},
+): Promise<TaskRunner> {
   const tools = await locate({
     ...(config.FFMPEG_PATH === undefined ? {} : { ffmpegPath: config.FFMPEG_PATH }),
     ...(config.FFPROBE_PATH === undefined ? {} : { ffprobePath: config.FFPROBE_PATH }),
@@ -25,6 +30,7 @@ export async function createRunner(config: Config, log: Logger, workerId?: strin
     diskQuotaBytes: config.MILLRACE_TASK_DISK_QUOTA_BYTES,
     masterCacheBytes: config.MILLRACE_MASTER_CACHE_BYTES,
     log,
+    trace,
     ...(workerId === undefined ? {} : { workerId }),
   });
   if (config.MILLRACE_REQUIRE_GPU) await requireGpu(runner);

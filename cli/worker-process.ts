@@ -6,6 +6,8 @@ import type { Logger } from '../log.ts';
 import { firstTake } from '../runpod/first-take.ts';
 import { runTestInput } from '../runpod/test-input.ts';
 import { isRunpodWorker, parseWorkerEnvironment, reportUnhealthy, runWorker } from '../runpod/worker.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
+import { startTracing } from './tracing.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -32,7 +34,15 @@ export async function serveRunpod(config: Config, env: Environment, log: Logger,
     announceCapabilities(runner, log);
     const { reason, exitCode, answeredJobs } = await runWorker({
       environment,
-      run: async (input, scope) => (await runner).run(input, scope),
+      run: async (input, scope) => {
+        const loaded = await runner;
+        try {
+          return await loaded.run(input, scope);
+        } finally {
+          // RunPod may freeze or end this container as soon as the job is answered; nobody waits for the collector.
+          void loaded.tracing?.flush();
+        }
+      },
       concurrency,
       log,
       signal: AbortSignal.any([signal, unfit.signal]),
@@ -59,12 +69,22 @@ export async function runOneJob(config: Config, jsonText: string, log: Logger, s
   }
 }
 
-async function loadRunner(config: Config, log: Logger, workerId?: string): Promise<TaskRunner> {
-  const { createRunner } = await import('./task-runner.ts');
-  return createRunner(config, log, workerId);
+interface LoadedRunner extends TaskRunner {
+  readonly tracing: Tracing | undefined;
 }
 
-async function closeLoaded(runner: Promise<TaskRunner>): Promise<void> {
+async function loadRunner(config: Config, log: Logger, workerId?: string): Promise<LoadedRunner> {
+  const { createRunner } = await import('./task-runner.ts');
+  const tracing = await startTracing(config, 'worker', log);
+  const runner = await createRunner(config, log, { workerId, trace: tracing });
+  const close = async () => {
+    await runner.close();
+    await tracing?.close();
+  };
+  return { ...runner, tracing, close };
+}
+
+async function closeLoaded(runner: Promise<LoadedRunner>): Promise<void> {
   await runner.then(
     (loaded) => loaded.close(),
     // There is nothing to close.
@@ -73,7 +93,7 @@ async function closeLoaded(runner: Promise<TaskRunner>): Promise<void> {
 }
 
 /** Beside the first poll for work: a cold worker must not sit for seconds before it asks for any. */
-function announceCapabilities(runner: Promise<TaskRunner>, log: Logger): void {
+function announceCapabilities(runner: Promise<LoadedRunner>, log: Logger): void {
   runner
     .then((loaded) => loaded.capabilities())
     .then(

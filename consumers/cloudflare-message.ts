@@ -19,6 +19,7 @@ export interface CloudflareQueue {
   /** Called where an extension was answered without a new lease id. */
   readonly onUnknownLease: () => void;
   readonly log: Logger;
+  readonly onDeadLetter?: ((error: MillraceError) => void) | undefined;
   /** 0 up to, not including, 1. */
   readonly random: () => number;
 }
@@ -44,7 +45,10 @@ export async function settleCloudflareMessage(
   const lease = holdLease(queue, message.leaseId, leasedAtMs, log);
   let outcome: Outcome;
   try {
-    outcome = await handle({ id, body, attributes, receiveCount, replays }, AbortSignal.any([lease.lost, stop]));
+    outcome = await handle(
+      { id, body, sentAtMs: message.sentAtMs, attributes, receiveCount, replays },
+      AbortSignal.any([lease.lost, stop]),
+    );
   } catch (thrown) {
     const error = asMillraceError(thrown);
     log.error({ error }, 'a message could not be handled');
@@ -112,6 +116,7 @@ async function sendToDeadLetters(settling: Settling, error: MillraceError, polic
   try {
     await deadLetterClient.send(wrapBody(body, noteAttributes(note)));
     log.warn({ error }, 'a message was sent to the dead-letter queue');
+    queue.onDeadLetter?.(error);
     return true;
   } catch (thrown) {
     log.error(

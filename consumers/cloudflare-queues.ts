@@ -60,6 +60,7 @@ export function createCloudflareConsumer(options: CloudflareConsumerOptions): Qu
       hasUnknownLeases = true;
     },
     log,
+    onDeadLetter: options.onDeadLetter,
     random,
   };
   /** Aborted first: no more pulls. */

@@ -1,11 +1,14 @@
 /** What a consumer of any queue is told, and how long its waits are unless told. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { HandleMessage } from './queue-message.ts';
 
 export interface ConsumerOptions {
   readonly handle: HandleMessage;
   readonly log: Logger;
+  /** Hears of every message that has been put into the dead-letter queue. */
+  readonly onDeadLetter?: (error: MillraceError) => void;
   /** How long `stop` lets running work go on before it is stopped and its messages are given back. */
   readonly stopTimeoutMs?: number;
   /** Pauses before the queue is asked again while it is away. */

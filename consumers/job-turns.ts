@@ -2,14 +2,18 @@
  * One reconcile for all events of a job that arrive together. Whoever asks gets an answer from a reconcile that began after the
  * asking: one that was already running may have read the job's folder before the event's object was there.
  */
-import { asMillraceError, MillraceError } from '../errors.ts';
+import { asMillraceError, type ErrorCode, MillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { type Trace, untraced } from '../trace.ts';
+import type { ObserveConsumer } from './observer.ts';
 
 export interface JobTurnsOptions {
   readonly reconcile: (job: string, signal: AbortSignal) => Promise<void>;
   /** How many jobs are reconciled at once; one job never twice at once. */
   readonly concurrency: number;
   readonly log: Logger;
+  readonly trace?: Trace | undefined;
+  readonly observe?: ObserveConsumer | undefined;
 }
 
 export interface JobTurns {
@@ -30,9 +34,11 @@ interface Turn {
   readonly job: string;
   readonly stop: AbortController;
   readonly waiters: Set<PromiseWithResolvers<void>>;
+  /** Of whoever asked, the first first. A turn is often begun by the end of another one, which is not where it belongs. */
+  readonly traceparents: string[];
 }
 
-export function createJobTurns({ reconcile, concurrency, log }: JobTurnsOptions): JobTurns {
+export function createJobTurns({ reconcile, concurrency, log, observe, trace = untraced }: JobTurnsOptions): JobTurns {
   const running = new Map<string, Turn>();
   /** Turns that have not begun, at most one a job, in the order of their first request. */
   const pending = new Map<string, Turn>();
@@ -42,7 +48,7 @@ export function createJobTurns({ reconcile, concurrency, log }: JobTurnsOptions)
   function pendingTurn(job: string): Turn {
     const known = pending.get(job);
     if (known !== undefined) return known;
-    const turn: Turn = { job, stop: new AbortController(), waiters: new Set() };
+    const turn: Turn = { job, stop: new AbortController(), waiters: new Set(), traceparents: [] };
     pending.set(job, turn);
     return turn;
   }
@@ -62,12 +68,18 @@ export function createJobTurns({ reconcile, concurrency, log }: JobTurnsOptions)
   }
 
   async function run(turn: Turn): Promise<void> {
-    const { job, stop, waiters } = turn;
+    const { job, stop, waiters, traceparents } = turn;
+    const [parent = null, ...links] = traceparents;
+    const startedAtMs = performance.now();
+    const ended = (code: ErrorCode | null) => observe?.('reconciled', { durationMs: performance.now() - startedAtMs, code });
     try {
-      await reconcile(job, stop.signal);
+      const attributes = { 'millrace.job': job, 'millrace.requests': waiters.size };
+      await trace.span('reconcile', { parent, links, attributes }, () => reconcile(job, stop.signal));
+      ended(null);
       for (const waiter of waiters) waiter.resolve();
     } catch (thrown) {
       const error = asMillraceError(thrown);
+      ended(error.code);
       if (waiters.size === 0) log.debug({ job, error }, 'a reconcile that nobody waited for has ended');
       for (const waiter of waiters) waiter.reject(error);
     }
@@ -95,6 +107,8 @@ export function createJobTurns({ reconcile, concurrency, log }: JobTurnsOptions)
       const turn = pendingTurn(job);
       const waiter = Promise.withResolvers<void>();
       turn.waiters.add(waiter);
+      const traceparent = trace.traceparent();
+      if (traceparent !== undefined && turn.traceparents.length < MAX_TRACEPARENTS) turn.traceparents.push(traceparent);
       const giveUp = () => leave(turn, waiter);
       signal?.addEventListener('abort', giveUp, { once: true });
       advance();
@@ -127,6 +141,9 @@ export function createJobTurns({ reconcile, concurrency, log }: JobTurnsOptions)
     },
   };
 }
+
+/** Thousands of messages may ask for one look at a big job. */
+const MAX_TRACEPARENTS = 32;
 
 /** How long a stopped reconcile may take to end. */
 const STOP_MS = 2_000;

@@ -17,6 +17,7 @@ export interface PubsubQueue {
   /** Undefined without a dead-letter policy. */
   readonly maxDeliveryAttempts: number | undefined;
   readonly log: Logger;
+  readonly onDeadLetter?: ((error: MillraceError) => void) | undefined;
   /** 0 up to, not including, 1. */
   readonly random: () => number;
 }
@@ -51,7 +52,7 @@ export async function settlePubsubMessage(
   let outcome: Outcome;
   try {
     const body = Buffer.from(message.data).toString('utf8');
-    const work = { id, body, attributes, receiveCount, replays: readReplays(attributes) };
+    const work = { id, body, sentAtMs: message.publishedAtMs, attributes, receiveCount, replays: readReplays(attributes) };
     outcome = await handle(work, AbortSignal.any([lease.lost, stop]));
   } catch (thrown) {
     const error = asMillraceError(thrown);
@@ -138,6 +139,7 @@ async function sendToDeadLetters(
   try {
     await publish(queue.client, queue.deadLetterTopic, { data: message.data, attributes });
     log.warn({ error }, 'a message is sent to the dead-letter topic');
+    queue.onDeadLetter?.(error);
     return true;
   } catch (thrown) {
     const sending = pubsubError(thrown, `to publish to ${queue.deadLetterTopic}`).message;

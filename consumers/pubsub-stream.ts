@@ -5,6 +5,8 @@ import type { PubsubClient } from './pubsub-client.ts';
 export interface ReceivedMessage {
   readonly ackId: string;
   readonly id: string;
+  /** In milliseconds since 1970. */
+  readonly publishedAtMs: number | undefined;
   readonly data: Uint8Array;
   readonly attributes: Readonly<Record<string, string>>;
   /** 0 without a dead-letter policy. */
@@ -106,10 +108,11 @@ export function openPubsubStream(options: PubsubStreamOptions): PubsubStream {
 }
 
 function received({ ackId, message, deliveryAttempt }: protos.google.pubsub.v1.IReceivedMessage): ReceivedMessage {
-  const { messageId, data, attributes } = message ?? {};
+  const { messageId, data, attributes, publishTime } = message ?? {};
   return {
     ackId: ackId ?? '',
     id: messageId ?? '',
+    publishedAtMs: publishTime?.seconds === undefined ? undefined : Number(publishTime.seconds) * 1000,
     data: typeof data === 'string' ? Buffer.from(data, 'base64') : (data ?? new Uint8Array()),
     attributes: attributes ?? {},
     deliveryAttempt: deliveryAttempt ?? 0,

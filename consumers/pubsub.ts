@@ -53,6 +53,7 @@ export function createPubsubConsumer(options: PubsubConsumerOptions): QueueConsu
     deadLetterTopic: undefined,
     maxDeliveryAttempts: undefined,
     log,
+    onDeadLetter: options.onDeadLetter,
     random,
   };
   let state: 'new' | 'running' | 'stopped' = 'new';

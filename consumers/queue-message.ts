@@ -4,6 +4,8 @@ import type { Outcome } from './settle.ts';
 export interface QueueMessage {
   readonly id: string;
   readonly body: string;
+  /** When it was sent, in milliseconds since 1970, where the queue says. */
+  readonly sentAtMs?: number | undefined;
   /** What stands beside the body: a Pub/Sub notification is in its attributes. */
   readonly attributes: Readonly<Record<string, string>>;
   /** How often it has been received, this time included. */

@@ -2,8 +2,8 @@
 import type { MillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { backOffMs } from './back-off.ts';
-import { type JobEventSettings, jobOfEvent } from './job-events.ts';
-import type { ParsedNotification } from './object-event.ts';
+import { type JobEventSettings, type JobOfEvent, jobOfEvent } from './job-events.ts';
+import type { ObjectEvent, ParsedNotification } from './object-event.ts';
 
 export type Outcome =
   /** Acknowledge. */
@@ -15,6 +15,8 @@ export type Outcome =
 
 /** What a message asks for. */
 export interface MessageReading {
+  /** Every event in it, and what it came to. */
+  readonly events: readonly { readonly event: ObjectEvent; readonly outcome: JobOfEvent['kind'] }[];
   /** Jobs to look at again, each once, in the order in which they came. */
   readonly jobs: readonly string[];
   /** Set where the message belongs in the dead-letter queue, after its jobs (if any) have been looked at. */
@@ -22,22 +24,24 @@ export interface MessageReading {
 }
 
 export function readMessage(parsed: ParsedNotification, settings: JobEventSettings, log: Logger): MessageReading {
-  if (parsed.kind === 'unreadable') return { jobs: [], deadLetter: parsed.error };
+  if (parsed.kind === 'unreadable') return { events: [], jobs: [], deadLetter: parsed.error };
   if (parsed.kind === 'ignored') {
     log.info({ reason: parsed.reason }, 'message acknowledged unread');
-    return { jobs: [], deadLetter: undefined };
+    return { events: [], jobs: [], deadLetter: undefined };
   }
   const jobs = new Set<string>();
+  const events: { event: ObjectEvent; outcome: JobOfEvent['kind'] }[] = [];
   let deadLetter: MillraceError | undefined;
   for (const event of parsed.events) {
     const meaning = jobOfEvent(event, settings);
+    events.push({ event, outcome: meaning.kind });
     if (meaning.kind === 'job') jobs.add(meaning.job);
     else if (meaning.kind === 'ignored') log.debug({ key: event.key, reason: meaning.reason }, 'event ignored');
     // A bad job id can be repaired by nobody: the object's owner sees that nothing happens, the operator this line.
     else if (meaning.error.code === 'KEY_INVALID') log.warn({ error: meaning.error }, 'event ignored');
     else deadLetter ??= meaning.error;
   }
-  return { jobs: [...jobs], deadLetter };
+  return { events, jobs: [...jobs], deadLetter };
 }
 
 const RETRY_DELAYS = { firstMs: 2_000, maxMs: 900_000 };

@@ -22,6 +22,7 @@ export interface SqsQueue {
   readonly redrive: RedriveReader;
   readonly visibilityTimeoutSeconds: number;
   readonly log: Logger;
+  readonly onDeadLetter?: ((error: MillraceError) => void) | undefined;
   /** 0 up to, not including, 1. */
   readonly random: () => number;
 }
@@ -43,7 +44,9 @@ export async function settleSqsMessage(
   const lease = holdLease(queue, message, log);
   let outcome: Outcome;
   try {
-    const work = { id, body: message.Body ?? '', attributes, receiveCount, replays: readReplays(attributes) };
+    const sentAtMs = Number(message.Attributes?.SentTimestamp ?? Number.NaN);
+    const sent = Number.isFinite(sentAtMs) ? { sentAtMs } : {};
+    const work = { id, body: message.Body ?? '', ...sent, attributes, receiveCount, replays: readReplays(attributes) };
     outcome = await handle(work, AbortSignal.any([lease.lost, stop]));
   } catch (thrown) {
     const error = asMillraceError(thrown);
@@ -187,6 +190,7 @@ async function sendToDeadLetters(
       }),
     );
     log.warn({ error }, 'a message was sent to the dead-letter queue');
+    queue.onDeadLetter?.(error);
     return true;
   } catch (thrown) {
     log.error(

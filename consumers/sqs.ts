@@ -49,6 +49,7 @@ export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
     redrive: createRedriveReader({ client: options.client, queueUrl: options.queueUrl, log }),
     visibilityTimeoutSeconds: options.visibilityTimeoutSeconds,
     log,
+    onDeadLetter: options.onDeadLetter,
     random,
   };
   const stopTimeoutMs = options.stopTimeoutMs ?? DEFAULT_STOP_TIMEOUT_MS;
@@ -96,7 +97,7 @@ export function createSqsConsumer(options: SqsConsumerOptions): QueueConsumer {
       visibilityTimeout: options.visibilityTimeoutSeconds,
       waitTimeSeconds: options.waitTimeSeconds ?? DEFAULT_WAIT_TIME_SECONDS,
       authenticationErrorTimeout: LIBRARY_PAUSE_MS,
-      messageSystemAttributeNames: ['ApproximateReceiveCount'],
+      messageSystemAttributeNames: ['ApproximateReceiveCount', 'SentTimestamp'],
       messageAttributeNames: ['All'],
       strictReturn: true,
       suppressFifoWarning: true,

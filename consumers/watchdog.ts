@@ -34,6 +34,8 @@ export interface WatchdogOptions {
 export interface Watchdog {
   /** False while the consumer should be receiving and its queue does not answer. Looks anew at every call. */
   isHealthy(): boolean;
+  /** For how long the queue has not answered, in milliseconds; undefined where `isHealthy`. Looks anew at every call. */
+  stalledForMs(): number | undefined;
   close(): void;
 }
 
@@ -48,7 +50,7 @@ export function createWatchdog(options: WatchdogOptions): Watchdog {
   let sinceMs = nowMs();
   let stalledSinceMs: number | undefined;
 
-  function look(): boolean {
+  function look(): number | undefined {
     const status = consumer.status();
     const now = nowMs();
     // After that the queue gets its full time to answer again.
@@ -63,12 +65,12 @@ export function createWatchdog(options: WatchdogOptions): Watchdog {
       stalledSinceMs = undefined;
       log.error({ consumer: name, lastedMs }, end(status));
     }
-    return silentMs === undefined;
+    return silentMs;
   }
 
   const timer = setInterval(look, maxSilenceMs / LOOKS_PER_SILENCE);
   timer.unref();
-  return { isHealthy: look, close: () => clearInterval(timer) };
+  return { isHealthy: () => look() === undefined, stalledForMs: look, close: () => clearInterval(timer) };
 }
 
 function end({ running, paused }: ConsumerStatus): string {

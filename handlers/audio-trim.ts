@@ -37,10 +37,15 @@ async function trimBatch({ segments }: AudioTrimBatch, context: TaskContext): Pr
   const outcomes = await mapInPool(segments, SEGMENTS_AT_A_TIME, async (segment, index): Promise<ItemOutcome> => {
     context.stopped.throwIfAborted();
     const startedAtMs = context.now();
-    const outcome = await outcomeOf(async () => {
-      const destination = context.destination(segment);
-      return trimSegment(segment, await masters.open(segment), destination, `segment_${index}`, context);
-    }, context).finally(() => masters.done(segment));
+    const attributes = { 'millrace.items': segment.millrace?.item ?? String(index) };
+    const outcome = await context.trace.span('segment', { attributes }, async (span) => {
+      const end = await outcomeOf(async () => {
+        const destination = context.destination(segment);
+        return trimSegment(segment, await masters.open(segment), destination, `segment_${index}`, context);
+      }, context).finally(() => masters.done(segment));
+      if (end.kind === 'failed') span.set({ 'error.type': end.error.code });
+      return end;
+    });
     context.stopped.throwIfAborted();
     await context.settle(segment.millrace, outcome, startedAtMs);
     finished++;

@@ -1,5 +1,6 @@
 /** ffmpeg and ffprobe on the inputs and files of one task. */
 import { MillraceError } from '../errors.ts';
+import { type Span, type Trace, untraced } from '../trace.ts';
 import type { MediaLocation } from './ffmpeg/arguments/input.ts';
 import { ffmpegFailure } from './ffmpeg/failure.ts';
 import type { Tools } from './ffmpeg/locate.ts';
@@ -34,9 +35,10 @@ export interface MediaOptions {
   readonly tools: Tools;
   readonly gateway: Gateway;
   readonly signal: AbortSignal;
+  readonly trace?: Trace;
 }
 
-export function createMedia({ tools, gateway, signal }: MediaOptions): Media {
+export function createMedia({ tools, gateway, signal, trace = untraced }: MediaOptions): Media {
   async function withLeases<T>(work: (at: (data: MediaData) => MediaLocation) => Promise<T>): Promise<T> {
     const leases: Lease[] = [];
     const at = (data: MediaData): MediaLocation => {
@@ -63,16 +65,19 @@ export function createMedia({ tools, gateway, signal }: MediaOptions): Media {
   return {
     probe(data, formats) {
       const options = { ffprobe: tools.ffprobe, signal, ...(formats === undefined ? {} : { formats }) };
-      return withLeases(async (at) => probe(at(data), options));
+      return trace.span('ffprobe', {}, () => withLeases(async (at) => probe(at(data), options)));
     },
     run(build, { onProgress, onStdout, ...options } = {}) {
-      return withLeases(async (at) => {
-        const reader = onProgress === undefined ? onStdout : progressReader(onProgress);
-        const command = { file: tools.ffmpeg, args: build(at), signal, ...options };
-        const end = await runTool(reader === undefined ? command : { ...command, onStdout: reader });
-        if (end.exitCode !== 0) throw ffmpegFailure(end);
-        return end;
-      });
+      const work = (span: Span) =>
+        withLeases(async (at) => {
+          const reader = onProgress === undefined ? onStdout : progressReader(onProgress);
+          const command = { file: tools.ffmpeg, args: build(at), signal, ...options };
+          const end = await runTool(reader === undefined ? command : { ...command, onStdout: reader });
+          span.set({ 'process.exit.code': end.exitCode });
+          if (end.exitCode !== 0) throw ffmpegFailure(end);
+          return end;
+        });
+      return trace.span('ffmpeg', {}, work);
     },
   };
 }

@@ -22,7 +22,7 @@ import { createWorkspace } from './workspace.ts';
 
 /** What a worker has once, for all its tasks. */
 export interface WorkerParts
-  extends Pick<TaskContext, 'tools' | 'capabilities' | 'gpu' | 'masters' | 'fontsDir' | 'fontCacheDir' | 'now'>,
+  extends Pick<TaskContext, 'tools' | 'capabilities' | 'gpu' | 'masters' | 'fontsDir' | 'fontCacheDir' | 'now' | 'trace'>,
     SourceOptions {
   readonly gateway: Gateway;
   readonly workDir: string;
@@ -41,31 +41,45 @@ export type ScopeParts = Pick<TaskContext, 'settle' | 'log'> & Pick<TaskScope, '
  */
 export async function performTask(parsed: ParsedTask, worker: WorkerParts, scope: ScopeParts): Promise<TaskOutput> {
   if (scope.signal.aborted) throw stopReason(scope.signal);
-  const { fetch, gateway, now, retry, chunkTimeLimitMs, diskQuotaBytes: quotaBytes, storeFor, tools } = worker;
+  const { fetch, gateway, now, retry, chunkTimeLimitMs, diskQuotaBytes: quotaBytes, storeFor, tools, trace } = worker;
   const workspace = await createWorkspace({ workDir: worker.workDir, quotaBytes });
   const deadline = createDeadline(worker.timeLimitSeconds);
   // Ends what still runs in the background when the task ends: chunks that were fetched ahead.
   const finished = new AbortController();
   const signal = AbortSignal.any([scope.signal, deadline.signal, workspace.full, finished.signal]);
   let bytesRead = 0;
+  /** Up to what the bytes have been shared out among the items of a batch. */
+  let bytesShared = 0;
   let inputs = 0;
   const context: TaskContext = {
     ...worker,
-    ...{ settle: scope.settle, log: scope.log, workspace, signal, stopped: scope.signal },
-    media: createMedia({ tools, gateway, signal }),
+    ...{ log: scope.log, workspace, signal, stopped: scope.signal },
+    settle(item, outcome, startedAtMs) {
+      const bytes = bytesRead - bytesShared;
+      bytesShared = bytesRead;
+      const measured = outcome.kind === 'failed' ? outcome : { ...outcome, output: { ...outcome.output, bytes_read: bytes } };
+      return scope.settle(item, measured, startedAtMs);
+    },
+    media: createMedia({ tools, gateway, signal, trace }),
     progress: (percent, speed) => scope.progress({ percent, ...(speed === undefined ? {} : { speed }) }),
     destination: (parameters) => destinationOf(parameters, storeFor),
     async upload(destination, body) {
       await workspace.check();
-      await upload(destination, body, { fetch, signal, now, retry });
+      const attributes = { 'millrace.bytes': body.sizeBytes };
+      await trace.span('upload', { kind: 'client', attributes }, () => upload(destination, body, { fetch, signal, now, retry }));
     },
     openInput: async (uri, etag) => {
       const spoolFile = workspace.path(`input_${inputs++}`);
       const onBytes = (count: number) => {
         bytesRead += count;
       };
-      return openInput(resolveSource(uri, worker), {
-        ...{ etag: etag ?? undefined, spoolFile, spoolQuotaBytes: quotaBytes, signal, onBytes, retry, chunkTimeLimitMs },
+      // Opened only: ffmpeg reads the rest through the gateway, as it needs it.
+      return trace.span('open input', { kind: 'client' }, async (span) => {
+        const input = await openInput(resolveSource(uri, worker), {
+          ...{ etag: etag ?? undefined, spoolFile, spoolQuotaBytes: quotaBytes, signal, onBytes, retry, chunkTimeLimitMs },
+        });
+        span.set({ 'millrace.bytes': input.totalBytes });
+        return input;
       });
     },
   };

@@ -15,6 +15,8 @@ export interface ResultFacts {
   readonly workerId: string | undefined;
   readonly finishedAtMs: number;
   readonly workerSeconds: number;
+  /** Of its run, since the item before it ended. */
+  readonly runSeconds: number;
 }
 
 export function resultOf(context: RunContext, outcome: ItemOutcome, facts: ResultFacts): Result {
@@ -29,6 +31,7 @@ export function resultOf(context: RunContext, outcome: ItemOutcome, facts: Resul
     ...(facts.workerId === undefined ? {} : { worker_id: facts.workerId }),
     finished_at: new Date(facts.finishedAtMs).toISOString(),
     worker_sec: facts.workerSeconds,
+    run_sec: facts.runSeconds,
     ...(outcome.kind === 'succeeded' ? { output: { ...outcome.output } } : { error: errorOf(outcome.error) }),
   };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Logger } from '../log.ts';
 import type { RunContext } from '../manifests/run-context.ts';
 import { createGuardedFetch, type GuardedFetch, type GuardedFetchOptions } from '../storage/guarded-fetch.ts';
+import { type Trace, untraced } from '../trace.ts';
 import { createMasterCache, MASTER_CACHE_BYTES } from './audio-master-cache.ts';
 import { type Capabilities, detectCapabilities } from './ffmpeg/capabilities.ts';
 import type { Tools } from './ffmpeg/locate.ts';
@@ -14,6 +15,7 @@ import type { PublicBase } from './inputs/public-source.ts';
 import { CHUNK_TIME_LIMIT_MS } from './inputs/ranged-reader.ts';
 import type { StoreFor } from './inputs/resolve-source.ts';
 import { removeLeftovers } from './leftovers.ts';
+import { logFieldsOf } from './log-fields.ts';
 import { envelopeOf, parseTask, runContextsOf } from './parse-task.ts';
 import { performTask, type WorkerParts } from './perform-task.ts';
 import { type ItemOutcome, resultOf, writeResult } from './results.ts';
@@ -44,6 +46,8 @@ export interface TaskRunnerOptions {
   /** How often and how patiently the network is tried again. */
   readonly retry?: RetryPolicy;
   readonly network?: NetworkOptions;
+  /** Nothing is recorded without. */
+  readonly trace?: Trace | undefined;
   /** How patiently a full GPU is tried again. */
   readonly gpuRetry?: RetryPolicy;
   /** Milliseconds since 1970. */
@@ -67,7 +71,16 @@ export interface TaskRunner {
 }
 
 export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
-  const { tools, workDir, timeLimitSeconds, storeFor, publicBase, now = Date.now, retry = NETWORK_RETRY } = options;
+  const {
+    tools,
+    workDir,
+    timeLimitSeconds,
+    storeFor,
+    publicBase,
+    now = Date.now,
+    retry = NETWORK_RETRY,
+    trace = untraced,
+  } = options;
   const { chunkTimeLimitMs = CHUNK_TIME_LIMIT_MS, ...network } = options.network ?? {};
   const fetch = createGuardedFetch({ ...network, allowHosts: options.allowHosts });
   const { diskQuotaBytes = DISK_QUOTA_BYTES, masterCacheBytes = MASTER_CACHE_BYTES } = options;
@@ -88,28 +101,55 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
     await tidied;
     gateway ??= startGateway({ randomToken: () => randomBytes(24).toString('base64url') });
     const shared = { tools, masters, workDir, fontsDir, fontCacheDir: join(workDir, 'font-cache'), timeLimitSeconds };
-    const bounds = { diskQuotaBytes, chunkTimeLimitMs };
+    const bounds = { diskQuotaBytes, chunkTimeLimitMs, trace };
     return { ...shared, ...bounds, storeFor, publicBase, fetch, retry, now, capabilities, gpu, gateway: await gateway };
   }
 
-  async function run(input: unknown, scope: TaskScope): Promise<TaskAnswer> {
+  /** In a span that goes on with the trace in which the run was sent. */
+  function run(input: unknown, scope: TaskScope): Promise<TaskAnswer> {
+    const { job, stage, item, attempt, items, task } = logFieldsOf(input);
+    const [first] = runContextsOf(envelopeOf(input).parameters);
+    const attributes = {
+      ...{ 'millrace.job': job, 'millrace.stage': stage, 'millrace.items': items ?? item, 'millrace.attempt': attempt },
+      ...{ 'messaging.system': 'runpod', 'messaging.operation.type': 'process', 'messaging.operation.name': 'process' },
+      ...{ 'messaging.message.id': scope.requestId, 'millrace.worker': scope.workerId ?? options.workerId },
+    };
+    return trace.span(`process ${task}`, { kind: 'consumer', parent: first?.traceparent ?? null, attributes }, async (span) => {
+      const answer = await runParsed(input, scope);
+      span.set({ 'millrace.outcome': answer.kind, ...(answer.kind === 'failed' ? { 'error.type': answer.error.code } : {}) });
+      return answer;
+    });
+  }
+
+  async function runParsed(input: unknown, scope: TaskScope): Promise<TaskAnswer> {
     const startedAtMs = now();
     const { task, parameters } = envelopeOf(input);
     const { log } = scope;
-    const isBatch = runContextsOf(parameters).length > 1;
-    const items = createItems({ task, isBatch, scope, log, fetch, retry, now, workerId: scope.workerId ?? options.workerId });
+    const contexts = runContextsOf(parameters);
+    const isBatch = contexts.length > 1;
+    const items = createItems({
+      task,
+      isBatch,
+      startedAtMs,
+      scope,
+      log,
+      fetch,
+      retry,
+      now,
+      workerId: scope.workerId ?? options.workerId,
+    });
     try {
       const parsed = parseTask(input);
       const output = await performTask(parsed, await workerParts(), { ...scope, settle: items.settle });
       if (scope.signal.aborted) return { kind: 'cancelled' };
       const measured = { ...output, worker_sec: roundedSeconds((now() - startedAtMs) / 1000) };
-      await items.settleRest(runContextsOf(parameters), { kind: 'succeeded', output: measured }, startedAtMs);
+      await items.settleRest(contexts, { kind: 'succeeded', output: measured });
       return { kind: 'succeeded', output: measured };
     } catch (thrown) {
       if (scope.signal.aborted) return { kind: 'cancelled' };
       const error = asNetworkError(thrown, 'INTERNAL');
       if (error.code === 'INTERNAL') log.error({ error: thrown }, 'a task failed for a reason that is not known');
-      await items.settleRest(runContextsOf(parameters), { kind: 'failed', error }, startedAtMs);
+      await items.settleRest(contexts, { kind: 'failed', error });
       return { kind: 'failed', error };
     }
   }
@@ -129,6 +169,8 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
 
 interface ItemsOptions {
   readonly task: string;
+  /** Of the run. */
+  readonly startedAtMs: number;
   /** Then the logger does not say which item a line is about. */
   readonly isBatch: boolean;
   readonly scope: TaskScope;
@@ -140,19 +182,23 @@ interface ItemsOptions {
 }
 
 /** The results of the items of one run: each is written once. */
-function createItems({ task, isBatch, scope, log, fetch, retry, now, workerId }: ItemsOptions) {
+function createItems({ task, startedAtMs, isBatch, scope, log, fetch, retry, now, workerId }: ItemsOptions) {
   const settled = new Set<string>();
+  /** Up to when the run's time has been shared out: items of a batch overlap, but the run is paid once. */
+  let sharedUntilMs = startedAtMs;
 
   /** The output is what counts: a result that cannot be written does not undo it, and the sweep finds what it lacks. */
-  const settle: TaskContext['settle'] = async (item, outcome, startedAtMs) => {
+  const settle: TaskContext['settle'] = async (item, outcome, itemStartedAtMs) => {
     const finishedAtMs = now();
-    const workerSeconds = roundedSeconds((finishedAtMs - startedAtMs) / 1000);
+    const workerSeconds = roundedSeconds((finishedAtMs - itemStartedAtMs) / 1000);
+    const runSeconds = roundedSeconds(Math.max(0, finishedAtMs - sharedUntilMs) / 1000);
+    sharedUntilMs = finishedAtMs;
     const about = item === undefined || !isBatch ? {} : { item: item.item, attempt: item.attempt };
     if (outcome.kind === 'failed') log.warn({ ...about, error: outcome.error, workerSeconds }, 'an item failed');
     else log.info({ ...about, workerSeconds }, 'an item succeeded');
     if (item === undefined || scope.signal.aborted) return;
     settled.add(identityOf(item));
-    const result = resultOf(item, outcome, { task, runId: scope.requestId, workerId, finishedAtMs, workerSeconds });
+    const result = resultOf(item, outcome, { task, runId: scope.requestId, workerId, finishedAtMs, workerSeconds, runSeconds });
     try {
       await writeResult(item, result, { fetch, signal: scope.signal, now, retry });
     } catch (thrown) {
@@ -161,7 +207,7 @@ function createItems({ task, isBatch, scope, log, fetch, retry, now, workerId }:
   };
 
   /** The items that the task itself did not settle: its one item, or those of a batch that ended before their turn. */
-  async function settleRest(contexts: readonly RunContext[], outcome: ItemOutcome, startedAtMs: number): Promise<void> {
+  async function settleRest(contexts: readonly RunContext[], outcome: ItemOutcome): Promise<void> {
     const open = contexts.filter((item) => !settled.has(identityOf(item)));
     if (contexts.length === 0) await settle(undefined, outcome, startedAtMs);
     for (const item of open) await settle(item, outcome, startedAtMs);

@@ -1,6 +1,7 @@
 /** What one running task works with. */
 import type { Logger } from '../log.ts';
 import type { RunContext } from '../manifests/run-context.ts';
+import type { Trace } from '../trace.ts';
 import type { MasterCache } from './audio-master-cache.ts';
 import type { Capabilities } from './ffmpeg/capabilities.ts';
 import type { Tools } from './ffmpeg/locate.ts';
@@ -39,6 +40,7 @@ export interface TaskContext {
   readonly progress: (percent: number, speed?: number) => void;
   readonly now: () => number;
   readonly log: Logger;
+  readonly trace: Trace;
 }
 
 /** One ETag of `millrace.input_etags`: of the parameter, or of its entry `index` where it is a list. */

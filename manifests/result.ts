@@ -30,6 +30,19 @@ export const Result = z.looseObject({
   run_id: z.string().optional(),
   finished_at: Timestamp,
   worker_sec: z.number().min(0).optional().describe('Wall time of the item in the worker, in seconds.'),
+  run_sec: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      "The item's share of its run's wall time, in seconds: what the items of a run add up to is how long the worker was at it.",
+    ),
+  execution_sec: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('How long the whole run took as RunPod counts it, in seconds, where its status was seen.'),
+  endpoint: z.string().optional().describe('The endpoint that the run was sent to, where a consumer wrote this.'),
   output: z.record(z.string(), z.unknown()).optional().describe('What the task answered: output_uri and its measurements.'),
   error: ResultError.optional(),
 });

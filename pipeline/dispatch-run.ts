@@ -2,6 +2,7 @@
 import { asMillraceError, type MillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Claim, Run } from '../manifests/state.ts';
+import { untraced } from '../trace.ts';
 import type { Dispatcher, DispatchOutcome } from './dispatcher.ts';
 import { inParallel } from './parallel.ts';
 import { type PayloadSource, runInput, ttlOf } from './payload.ts';
@@ -62,10 +63,31 @@ export async function dispatchRun(
   }
 }
 
+const endpointNameOf = (item: PlannedDispatch | undefined): string => item?.graphStage.endpoint ?? DEFAULT_ENDPOINT;
+
+const aboutItems = (job: string, items: readonly PlannedDispatch[]) => ({
+  'millrace.job': job,
+  'millrace.stage': items[0]?.stage,
+  'millrace.items': itemNames(items),
+});
+
 const itemNames = (items: readonly PlannedDispatch[]): string => items.map(({ item }) => item).join(',');
 
 /** The items whose claim this consumer won, and that have no result yet. */
-async function claim(
+function claim(
+  source: RunDispatcher,
+  job: string,
+  items: readonly PlannedDispatch[],
+  signal?: AbortSignal,
+): Promise<PlannedDispatch[]> {
+  return (source.trace ?? untraced).span('claim', { attributes: aboutItems(job, items) }, async (span) => {
+    const won = await createClaims(source, job, items, signal);
+    span.set({ 'millrace.claimed': won.length });
+    return won;
+  });
+}
+
+async function createClaims(
   source: RunDispatcher,
   job: string,
   items: readonly PlannedDispatch[],
@@ -82,7 +104,29 @@ async function claim(
   return items.filter((item) => won.has(item));
 }
 
-async function callRun(
+/** In a span that the worker's own go on from: the payload carries it. */
+function callRun(
+  source: RunDispatcher,
+  job: string,
+  first: PlannedDispatch,
+  won: readonly PlannedDispatch[],
+  signal?: AbortSignal,
+): Promise<DispatchOutcome> {
+  const endpoint = endpointNameOf(first);
+  const attributes = {
+    ...{ ...aboutItems(job, won), 'millrace.attempt': first.attempt },
+    ...{ 'messaging.system': 'runpod', 'messaging.operation.type': 'send', 'messaging.operation.name': 'run' },
+    ...{ 'messaging.destination.name': endpoint, 'messaging.batch.message_count': won.length },
+  };
+  return (source.trace ?? untraced).span(`send ${endpoint}`, { kind: 'producer', attributes }, async (span) => {
+    const outcome = await sendRun(source, job, first, won, signal);
+    span.set({ 'millrace.outcome': outcome.kind });
+    span.set(outcome.kind === 'accepted' ? { 'messaging.message.id': outcome.runId } : { 'error.type': outcome.error.code });
+    return outcome;
+  });
+}
+
+async function sendRun(
   source: RunDispatcher,
   job: string,
   { graphStage }: PlannedDispatch,
@@ -111,7 +155,7 @@ async function recordRun(source: RunDispatcher, job: string, items: readonly Pla
   const run: Run = {
     version: 1,
     run_id: runId,
-    endpoint: first?.graphStage.endpoint ?? DEFAULT_ENDPOINT,
+    endpoint: endpointNameOf(first),
     dispatched_at: new Date(source.now()).toISOString(),
     attempts: items.map(({ item, fingerprint, attempt }) => ({ item, fingerprint, attempt })),
   };

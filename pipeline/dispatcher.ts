@@ -23,8 +23,8 @@ export type RunStatus =
   | { readonly kind: 'running' }
   | { readonly kind: 'completed'; readonly output?: unknown; readonly executionMs?: number }
   | { readonly kind: 'failed'; readonly error: string; readonly executionMs?: number }
-  | { readonly kind: 'timed-out' }
-  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'timed-out'; readonly executionMs?: number }
+  | { readonly kind: 'cancelled'; readonly executionMs?: number }
   /** 404: forgotten (30 minutes), expired, or never there. */
   | { readonly kind: 'unknown' };
 

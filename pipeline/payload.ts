@@ -1,6 +1,7 @@
 /** Makes what a run carries: the task's parameters with presigned URLs in the place of URIs, and where results go. */
 import type { RunContext } from '../manifests/run-context.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import type { Trace } from '../trace.ts';
 import { MARK } from './facts.ts';
 import type { GraphStage } from './graph.ts';
 import type { Layout } from './layout.ts';
@@ -16,6 +17,8 @@ export interface PayloadSource {
   readonly layout: Layout;
   /** No run may wait and work longer than this, and no presigned URL is valid longer: a role's session may be shorter than a stage's ttl. */
   readonly maxTtlSeconds: number;
+  /** What runs carry on into the worker. */
+  readonly trace?: Trace | undefined;
 }
 
 /** How long a run of the stage may wait and work, in seconds. */
@@ -67,6 +70,7 @@ async function taskParameters(
 ): Promise<RunInput> {
   const { store, layout } = source;
   const { expiresInSeconds } = presigned;
+  const traceparent = source.trace?.traceparent();
   const outputKey = layout.jobKey(job, item.outputKey);
   const put = await store.presignPut(outputKey, { expiresInSeconds, metadata: { [MARK]: item.fingerprint } });
   const resultPut = (status: 'succeeded' | 'failed') =>
@@ -84,6 +88,7 @@ async function taskParameters(
     succeeded_put_url: succeeded.url,
     failed_put_url: failed.url,
     input_etags: inputEtags(item),
+    ...(traceparent === undefined ? {} : { traceparent }),
   };
   const parameters = await presignUris(presigned, substitute(item.graphStage.parameters ?? {}, scope));
   return { ...(parameters as RunInput), output_put_url: put.url, millrace: context };

@@ -3,13 +3,15 @@ import { text } from 'node:stream/consumers';
 import { parseDocument } from '../manifests/parse.ts';
 import type { Problem } from '../manifests/problem.ts';
 import { Run } from '../manifests/state.ts';
-import { dispatchRun, type RunDispatcher } from './dispatch-run.ts';
+import { untraced } from '../trace.ts';
+import { dispatchRun, type RunDispatcher, type RunOutcome } from './dispatch-run.ts';
 import { type JobPlanner, type PlannedJob, planJob } from './job-plan.ts';
 import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { Plan, PlannedDispatch, PlannedProblem } from './plan-types.ts';
 import { writeResult } from './results.ts';
 import {
+  countByEndpoint,
   endpointOf,
   giveBack,
   giveBackUnbegun,
@@ -53,7 +55,7 @@ const CANCELS_AT_ONCE = 4;
  * they are noted in the bucket, and the sweep takes the job up again. Aborting stops between two effects.
  */
 export async function reconcile(source: Reconciler, job: string, signal?: AbortSignal): Promise<ReconcileReport> {
-  const planned = await planJob(source, job, signal);
+  const planned = await tracedPlan(source, job, signal);
   const { plan } = planned;
   const problems = [...plan.problems, ...unsignable(source, planned)].filter(({ known }) => !known);
   for (const problem of problems) await writeProblem(source, job, problem);
@@ -74,6 +76,14 @@ export async function reconcile(source: Reconciler, job: string, signal?: AbortS
   const timesMs = [plan.retryAtMs, tellAtMs].filter((time) => time !== null);
   const retryAtMs = timesMs.length === 0 ? null : Math.min(...timesMs);
   return { job, dispatched, cancelled, problems: problems.length, wake, retryAtMs, plan };
+}
+
+function tracedPlan(source: Reconciler, job: string, signal?: AbortSignal): Promise<PlannedJob> {
+  return (source.trace ?? untraced).span('plan', { attributes: { 'millrace.job': job } }, async (span) => {
+    const planned = await planJob(source, job, signal);
+    span.set({ 'millrace.dispatch': planned.plan.dispatch.length, 'millrace.cancel': planned.plan.cancel.length });
+    return planned;
+  });
 }
 
 /** A note as late as this serves as well as one of its own: items that fail one after the other share it. */
@@ -106,6 +116,7 @@ async function dispatchWithinCeiling(
   }
   const [slots, waiters] = await Promise.all([listSlots(source, undefined, signal), listWaiters(source, signal)]);
   const released = await releaseSlots(source, snapshot, slots, signal);
+  source.observe?.('slots counted', { taken: countByEndpoint(slots.filter((slot) => !released.includes(slot))) });
   const dispatched = await dispatchInWaves(source, job, runs, waiters, signal);
   // After the new ones, and after all that could go wrong: a job that waits is never without a note.
   await forgetSlotNotes(source, snapshot, signal);
@@ -191,9 +202,11 @@ async function writeProblem(
     found_at: new Date(source.now()).toISOString(),
   };
   source.log.warn({ job, code, keys, problem: message }, 'problem');
-  await source.store.createIfAbsent(source.layout.problemKey(job, name), `${JSON.stringify(problem, null, 2)}\n`, {
+  const key = source.layout.problemKey(job, name);
+  const created = await source.store.createIfAbsent(key, `${JSON.stringify(problem, null, 2)}\n`, {
     contentType: 'application/json',
   });
+  if (created) source.observe?.('problem written', { code });
 }
 
 /**
@@ -219,6 +232,7 @@ async function dispatchAll(
       signal?.throwIfAborted();
       unbegun.delete(run);
       const outcome = await dispatchRun(source, job, run.items, signal);
+      tellRun(source, run, outcome);
       if (outcome.kind !== 'dispatched' && outcome.kind !== 'uncertain') await giveBack(source, run);
       if (outcome.kind === 'refused' || outcome.kind === 'uncertain') refusing.add(endpoint);
       if (outcome.kind === 'dispatched') dispatched += outcome.items;
@@ -228,6 +242,11 @@ async function dispatchAll(
     throw thrown;
   }
   return dispatched;
+}
+
+function tellRun({ observe }: Reconciler, { items }: SlottedRun, outcome: RunOutcome): void {
+  const count = outcome.kind === 'dispatched' ? outcome.items : items.length;
+  observe?.('run requested', { stage: items[0]?.stage ?? '', endpoint: endpointOf(items), items: count, outcome: outcome.kind });
 }
 
 /** Groups items of one stage into runs of as many as the stage allows. */

@@ -11,6 +11,9 @@ export interface ResultDetails {
   readonly error?: ResultError;
   readonly output?: Record<string, unknown>;
   readonly runId?: string;
+  readonly endpoint?: string;
+  /** How long RunPod says that the run took; and how many items it carried. */
+  readonly execution?: { readonly seconds: number; readonly items: number };
 }
 
 /** Created once: where the worker's own result of that status is there already, it stays. */
@@ -32,12 +35,19 @@ export async function writeResult(
     attempt,
     written_by: 'consumer',
     ...(details.runId === undefined ? {} : { run_id: details.runId }),
+    ...(details.endpoint === undefined ? {} : { endpoint: details.endpoint }),
     finished_at: new Date(nowMs).toISOString(),
+    ...(details.execution === undefined ? {} : executionOf(details.execution)),
     ...(details.output === undefined ? {} : { output: details.output }),
     ...(details.error === undefined ? {} : { error: details.error }),
   };
   const key = layout.resultKey(job, { stage, item, fingerprint, attempt }, status);
   await store.createIfAbsent(key, `${JSON.stringify(result, null, 2)}\n`, { contentType: 'application/json' });
+}
+
+/** A run that carried one item was at that item all the time. What other items of a batch took, only their own results tell. */
+function executionOf({ seconds, items }: NonNullable<ResultDetails['execution']>): Pick<Result, 'execution_sec' | 'run_sec'> {
+  return { execution_sec: seconds, ...(items === 1 ? { run_sec: seconds } : {}) };
 }
 
 export function resultError({ code, message, retryable, fix }: MillraceError): ResultError {

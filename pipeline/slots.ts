@@ -65,6 +65,12 @@ export async function listSlots(
   return slots;
 }
 
+export function countByEndpoint(slots: readonly Pick<TakenSlot, 'endpoint'>[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { endpoint } of slots) counts.set(endpoint, (counts.get(endpoint) ?? 0) + 1);
+  return counts;
+}
+
 /** Jobs that wait for a slot, each once an endpoint, whoever has waited longest first. */
 export async function listWaiters(
   { store, layout }: Pick<SlotSource, 'store' | 'layout'>,

@@ -6,6 +6,7 @@ import { asMillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Dispatcher, EndpointHealth } from './dispatcher.ts';
 import type { AttemptName } from './layout.ts';
+import type { Observed } from './observer.ts';
 
 interface Stuck {
   readonly job: string;
@@ -15,11 +16,13 @@ interface Stuck {
 export class StuckEndpoints {
   readonly #dispatcher: Dispatcher;
   readonly #log: Logger;
+  readonly #observe: Observed['observe'];
   readonly #stuck = new Map<string, Stuck[]>();
 
-  constructor({ dispatcher, log }: { readonly dispatcher: Dispatcher; readonly log: Logger }) {
+  constructor({ dispatcher, log, observe }: Observed & { readonly dispatcher: Dispatcher; readonly log: Logger }) {
     this.#dispatcher = dispatcher;
     this.#log = log;
+    this.#observe = observe;
   }
 
   add(endpoint: string, job: string, claim: AttemptName): void {
@@ -36,8 +39,10 @@ export class StuckEndpoints {
       const context = { endpoint, queued: more.length + 1, job, stage: claim.stage, item: claim.item, attempt: claim.attempt };
       try {
         const health = await this.#dispatcher.health(endpoint, signal);
+        this.#observe?.('endpoint stuck', { endpoint, queued: context.queued, health });
         this.#log.error({ ...context, ...health }, `runs wait at RunPod past their patience: ${reasonOf(health)}`);
       } catch (thrown) {
+        this.#observe?.('endpoint stuck', { endpoint, queued: context.queued, health: null });
         this.#log.error({ ...context, error: asMillraceError(thrown) }, 'runs wait at RunPod past their patience');
       }
     }

@@ -11,9 +11,9 @@ import { type AttemptName, parseAttemptPath, parseWaitingName } from './layout.t
 import { inParallel } from './parallel.ts';
 import type { PlannedItem, PlannedStage } from './plan-types.ts';
 import { isRetryNoted, type Reconciler, readRun } from './reconcile.ts';
-import { hasResult, readResult, resultError, writeResult } from './results.ts';
+import { hasResult, type ResultDetails, readResult, resultError, writeResult } from './results.ts';
 import { settle } from './settle-claim.ts';
-import { lineOf, listSlots, listWaiters, releaseSlots, type TakenSlot } from './slots.ts';
+import { countByEndpoint, lineOf, listSlots, listWaiters, releaseSlots, type TakenSlot } from './slots.ts';
 import { attemptId, type Snapshot } from './snapshot.ts';
 import { StuckEndpoints } from './stuck-endpoints.ts';
 import { leaveLine } from './waiting.ts';
@@ -47,9 +47,11 @@ const NOTHING: SweepReport = { swept: false, woken: 0, settled: 0, cleared: 0, a
 
 /** One sweep. A job that cannot be swept is logged and left for the next one. */
 export async function sweep(source: Sweeper, signal?: AbortSignal): Promise<SweepReport> {
-  const minute = Math.floor(source.now() / MINUTE_MS);
+  const startedAtMs = source.now();
+  const minute = Math.floor(startedAtMs / MINUTE_MS);
   if (!(await source.store.createIfAbsent(source.layout.sweepKey(minute), source.consumerId))) return NOTHING;
   const slots = source.maxRunsInFlight === 0 ? [] : await listSlots(source, undefined, signal);
+  if (source.maxRunsInFlight !== 0) source.observe?.('slots counted', { taken: countByEndpoint(slots) });
   const woken = (await wakeWaiting(source, signal)) + (await wakeForSlots(source, slots, signal));
   const stuck = new StuckEndpoints(source);
   let settled = 0;
@@ -68,7 +70,9 @@ export async function sweep(source: Sweeper, signal?: AbortSignal): Promise<Swee
   });
   await stuck.report(signal);
   await clearOldSweeps(source, minute, signal);
-  return { swept: true, woken, settled, cleared, audited: await audit(source, signal) };
+  const done = { woken, settled, cleared, audited: await audit(source, signal) };
+  source.observe?.('swept', { durationMs: source.now() - startedAtMs, ...done });
+  return { swept: true, ...done };
 }
 
 /** Takes up jobs whose time has come. Only notes that were listed before the reconcile began are deleted after it. */
@@ -292,7 +296,7 @@ async function settleClaim(
   if (await hasResult(source, job, claim, signal)) return false;
   const { status: ending, error } = settlement;
   await writeResult(source, job, claim, ending, source.now(), {
-    ...(run === null ? {} : { runId: run.run_id }),
+    ...(run === null ? {} : { runId: run.run_id, endpoint: run.endpoint, ...executionOf(status, run) }),
     ...(error === undefined ? {} : { error: resultError(error) }),
   });
   const { stage, item: itemName, attempt } = claim;
@@ -301,6 +305,11 @@ async function settleClaim(
     'settled a claim without a result',
   );
   return true;
+}
+
+function executionOf(status: RunStatus | null, { attempts }: Run): Pick<ResultDetails, 'execution'> {
+  if (status === null || !('executionMs' in status) || status.executionMs === undefined) return {};
+  return { execution: { seconds: status.executionMs / 1000, items: attempts.length } };
 }
 
 /** An output by its mark; another program's, which has none, by its time. What a person put there is nobody's success. */

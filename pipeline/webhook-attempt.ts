@@ -3,12 +3,13 @@ import { type ErrorCode, withoutSecrets } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { WebhookAttempt, WebhookClaim, WebhookEvent, WebhookOutcome } from '../manifests/webhook-event.ts';
 import type { PostOutcome } from '../storage/guarded-post.ts';
+import type { Observed } from './observer.ts';
 import type { ListingSource } from './take-listing.ts';
 import type { Receiver, ReceiverRecord, WebhookSettings } from './webhook-receivers.ts';
 import { MAX_WEBHOOK_ATTEMPTS, webhookDelayMs } from './webhook-schedule.ts';
 import { webhookHeaders } from './webhook-signature.ts';
 
-export interface WebhookTeller extends ListingSource {
+export interface WebhookTeller extends ListingSource, Observed {
   /** Nothing is told without. */
   readonly webhooks?: WebhookSettings;
   readonly consumerId: string;
@@ -107,6 +108,7 @@ async function writeAttempt(
   };
   const key = source.layout.webhookKey(event.job, { id: event.id, attempt }, outcome);
   await source.store.createIfAbsent(key, `${JSON.stringify(record, null, 2)}\n`, { contentType: 'application/json' });
+  source.observe?.('webhook sent', { event: event.event, outcome });
   const { job, stage } = event;
   const about = { job, stage, webhook: event.id, event: event.event, attempt, to: to.origin, status, code: error?.code };
   if (outcome === 'delivered') source.log.info(about, 'webhook delivered');

@@ -46,9 +46,9 @@ export function parseRunStatus(text: string): RunStatus | undefined {
     case 'FAILED':
       return { kind: 'failed', error: errorText(error ?? output), ...executionMs };
     case 'CANCELLED':
-      return { kind: 'cancelled' };
+      return { kind: 'cancelled', ...executionMs };
     case 'TIMED_OUT':
-      return { kind: 'timed-out' };
+      return { kind: 'timed-out', ...executionMs };
   }
 }
 

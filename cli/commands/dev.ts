@@ -59,7 +59,7 @@ Examples:
     });
 }
 
-function welcome({ description: { bucket, queue, runpod, api }, bucketFolder }: LocalStack): string[] {
+function welcome({ description: { bucket, queue, runpod, api }, bucketFolder, healthUrl }: LocalStack): string[] {
   return [
     'Millrace is running on this machine.',
     '',
@@ -69,6 +69,7 @@ function welcome({ description: { bucket, queue, runpod, api }, bucketFolder }: 
     `  dead     ${queue.deadLetterUrl}`,
     `  RunPod   ${runpod.url}  key ${runpod.apiKey}`,
     `  API      ${api.url}  token ${api.token}`,
+    ...(healthUrl === undefined ? [] : [`  metrics  ${healthUrl}/metrics`]),
     '',
     'Write a file into a job:',
     '',

@@ -34,7 +34,7 @@ export async function publish(publication: Publication, context: TaskContext): P
     throw thrown;
   });
   try {
-    await verify(info);
+    await context.trace.span('verify', {}, async () => verify(info));
   } catch (thrown) {
     if (!(thrown instanceof MillraceError) || thrown.code !== 'OUTPUT_INVALID') throw thrown;
     const context = { ...thrown.context, stderr_tail: safeTail(stderrTail) };

@@ -24,7 +24,7 @@ await runWorker({
     for (const { output_put_url, millrace } of 'segments' in parameters ? parameters.segments : [parameters]) {
       await put(output_put_url, 'sound', millrace.output_put_headers);
       const output = { statusCode: 200, body: 'done', output_uri: millrace.output_uri };
-      const facts = { task: 'AUDIO_TRIM', runId: requestId, workerId, finishedAtMs: Date.now(), workerSeconds: 0 };
+      const facts = { task: 'AUDIO_TRIM', runId: requestId, workerId, finishedAtMs: Date.now(), runSeconds: 0, workerSeconds: 0 };
       await put(millrace.succeeded_put_url, JSON.stringify(resultOf(millrace, { kind: 'succeeded', output }, facts)));
     }
     return { kind: 'succeeded', output: { statusCode: 200, body: 'done' } };

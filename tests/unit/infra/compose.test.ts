@@ -48,9 +48,7 @@ const { services } = Compose.parse(parse(read('infra/compose/compose.yaml'), { m
 const google = Google.parse(parse(read('infra/compose/compose.google.yaml'), { merge: true }));
 const example = [...read('infra/compose/millrace.env.example').matchAll(/^([A-Z][A-Z0-9_]*)=/gm)].map(([, name = '']) => name);
 
-/** The variable of the consumer's health server, until their table has them. */
-const TO_COME = ['MILLRACE_HEALTH_ADDRESS'];
-const KNOWN = [...Object.keys(VARIABLES), ...TO_COME];
+const KNOWN = Object.keys(VARIABLES);
 
 describe('the compose file', () => {
   it('sets no variable that Millrace does not read', () => {

@@ -132,7 +132,7 @@ describe("a job's way", () => {
     await take();
     expect(await dispatcher.status('default', runId)).toEqual({ kind: 'running' });
     await dispatcher.cancel('default', runId);
-    expect(await dispatcher.status('default', runId)).toEqual({ kind: 'cancelled' });
+    expect(await dispatcher.status('default', runId)).toMatchObject({ kind: 'cancelled' });
     expect((await done(runId, { output: 1 })).status).toBe(404);
     await dispatcher.cancel('default', runId);
     await dispatcher.cancel('default', 'never-there');
