@@ -64,7 +64,14 @@ interface WantedAttempts {
   readonly spent: number;
 }
 
+const NO_ATTEMPTS: WantedAttempts = {
+  ...{ succeeded: [], failed: [], lastFailedMs: 0, open: [] },
+  ...{ retryMark: 0, highest: 0, spent: 0 },
+};
+
 function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
+  // Most items of a big job that begins.
+  if (history.claims.length + history.runs.length + history.retries.length + history.results.length === 0) return NO_ATTEMPTS;
   const ofWanted = (seen: SeenAttempt) => seen.fingerprint === fingerprint;
   const results = history.results.filter(ofWanted);
   const claims = history.claims.filter(ofWanted);

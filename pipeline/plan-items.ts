@@ -141,11 +141,13 @@ function planItem(context: PlanContext, source: ItemSource, shared: SharedByItem
     context.producers.set(outputKey, { stage: stage.name, item, done: false, fingerprint: null });
     return { kind: 'item', item: { ...common, fingerprint: '', phase: 'waiting', why: missing, attempt: 0 }, dispatch: null };
   }
-  const inputs = own.inputs.size === 0 ? source.inputs : new Map([...source.inputs, ...own.inputs]);
+  const hasOwn = own.inputs.size > 0;
+  const inputs = hasOwn ? new Map([...source.inputs, ...own.inputs]) : source.inputs;
+  const uris = hasOwn ? { ...shared.uris, ...inputUris(snapshot, own.inputs) } : shared.uris;
   const template = stage.task === undefined ? withoutOutput(stage.payload) : (stage.parameters ?? {});
   const fingerprint = fingerprintOf({
     task: stage.task ?? `endpoint:${stage.endpoint}`,
-    parameters: substitute(template, { ...scope, inputs: { ...shared.uris, ...inputUris(snapshot, own.inputs) } }),
+    parameters: substitute(template, { ...scope, inputs: uris }),
     outputUri: snapshot.folderUri + outputKey,
     versions: [...shared.versions, ...inputVersions(stage, own.inputs), ...foreign.versions],
   });
@@ -215,6 +217,7 @@ function inputUris(snapshot: Snapshot, inputs: ReadonlyMap<string, ResolvedInput
 
 /** A document that only for_each reads does not enter: its entries do, one by one, so that one changed entry reruns one item. */
 function inputVersions(stage: GraphStage, inputs: ReadonlyMap<string, ResolvedInput>): (readonly [string, string])[] {
+  if (inputs.size === 0) return [];
   const used = new Set(referencesIn([stage.parameters, stage.payload]).map((reference) => reference.split('.')[1]));
   const list = wholeReference(stage.for_each ?? '')?.split('.');
   const onlyListed = list?.[0] === 'inputs' && !used.has(list[1]) ? list[1] : undefined;

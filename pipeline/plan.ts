@@ -192,6 +192,7 @@ function refuse(
 /** Claims without a result. */
 export function openAttempts(snapshot: Snapshot): AttemptName[] {
   return [...snapshot.history].flatMap(([id, { claims, results }]) => {
+    if (claims.length === 0) return [];
     const slash = id.indexOf('/');
     const name = { stage: id.slice(0, slash), item: id.slice(slash + 1) };
     const ended = new Set(results.map((result) => attemptId({ ...name, ...result })));

@@ -72,12 +72,23 @@ function refused(folderUri: string, uri: string): ForeignUris {
 }
 
 function bucketUris(stage: GraphStage, scope: ReferenceScope): string[] {
-  const template = stage.task === undefined ? stage.payload : stage.parameters;
-  return textsIn(template).flatMap((text) => {
+  return textsWithForeign(stage)
+    .flatMap((text) => textsIn(substitute(text, scope)))
+    .filter((value) => BUCKET_URI.test(value));
+}
+
+const foreignTexts = new WeakMap<GraphStage, readonly string[]>();
+
+/** The texts of a stage in which a URI of somebody else's could be. The same for all of its items. */
+function textsWithForeign(stage: GraphStage): readonly string[] {
+  const known = foreignTexts.get(stage);
+  if (known !== undefined) return known;
+  const texts = textsIn(stage.task === undefined ? stage.payload : stage.parameters)
     // A named input or the output itself: the job's own by construction.
-    if (FROM_JOB.test(wholeReference(text) ?? '')) return [];
-    return textsIn(substitute(text.replaceAll(REFERENCE_FROM_JOB, NOWHERE), scope)).filter((value) => BUCKET_URI.test(value));
-  });
+    .filter((text) => !FROM_JOB.test(wholeReference(text) ?? ''))
+    .map((text) => text.replaceAll(REFERENCE_FROM_JOB, NOWHERE));
+  foreignTexts.set(stage, texts);
+  return texts;
 }
 
 const FROM_JOB = /^(inputs|output)\b/;
