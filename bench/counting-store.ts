@@ -10,8 +10,6 @@ export interface CountingStore {
   readonly store: ObjectStore;
   /** Since the last call. */
   takeCounts(): RequestCounts;
-  /** When the last page of a listing was handed out, by `performance.now()`. */
-  lastListedAtMs(): number;
   /** As another program writes: not counted. */
   plant(key: string, body: string, metadata?: Readonly<Record<string, string>>): void;
 }
@@ -32,7 +30,6 @@ const BUCKET = 'videos';
 export function createCountingStore(now: () => number): CountingStore {
   const root = emptyFolder();
   let counts = { ...NOTHING };
-  let listedAtMs = 0;
 
   /** The folder that holds `key`, made where it is not there and `make` is true. */
   function folderOf(key: string, make: boolean): Folder | undefined {
@@ -74,10 +71,8 @@ export function createCountingStore(now: () => number): CountingStore {
       const found = keysUnder(prefix).filter(({ key }) => startAfter === undefined || key > startAfter);
       for (let at = 0; at === 0 || at < found.length; at += PAGE_KEYS) {
         counts.list += 1;
-        listedAtMs = performance.now();
         if (at < found.length) yield found.slice(at, at + PAGE_KEYS);
       }
-      listedAtMs = performance.now();
     },
     async head(key) {
       counts.head += 1;
@@ -113,7 +108,6 @@ export function createCountingStore(now: () => number): CountingStore {
       counts = { ...NOTHING };
       return taken;
     },
-    lastListedAtMs: () => listedAtMs,
     plant: (key, body, metadata = {}) => void write(key, body, { metadata }),
   };
 }
