@@ -105,7 +105,7 @@ async function measureWho(who: Who, parts: Parts, shape: DispatchShape) {
   endpoint.forget();
   const timed = Array.from({ length: shape.latencies + 1 }, (_, index) => `${who}-timed-${index}`);
   for (const job of timed) await put(parts, job, 'inputs/audio/master.wav', 'sound');
-  const first = startConsumer(who, parts);
+  const first = startConsumer(who, parts, 'single');
   const failed = failure(first);
   // It is killed in the end, when nobody waits for this any more.
   failed.catch(() => undefined);
@@ -163,7 +163,7 @@ async function putPresigned(url: string, body: string, headers: Readonly<Record<
 /** From the first message that is gone to the last. */
 async function drainWith(who: Who, parts: Parts): Promise<Drained> {
   const events = await messagesIn(parts);
-  const consumer = startConsumer(who, parts);
+  const consumer = startConsumer(who, parts, 'many');
   try {
     let [left, beginAtMs, leftAtBegin] = [events, 0, events];
     const deadlineMs = performance.now() + TIME_LIMIT_MS;
@@ -197,13 +197,16 @@ async function messagesIn({ sqs, stack }: Parts): Promise<number> {
   return names.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0);
 }
 
-function startConsumer(who: Who, { stack, endpoint }: Parts): ChildProcess {
+/** The single jobs take slots, as with the default; of the many at once nothing ends here, and no ceiling is to hold them up. */
+const CEILINGS = { single: '10000', many: '0' };
+
+function startConsumer(who: Who, { stack, endpoint }: Parts, ceiling: keyof typeof CEILINGS): ChildProcess {
   return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...CONSUMERS[who]], {
     env: {
       ...{ PATH: process.env.PATH, HOME: process.env.HOME },
       ...stack.environment,
       ...{ RUNPOD_ENDPOINT: endpoint.url, RUNPOD_API_KEY: 'bench' },
-      MILLRACE_LOG_LEVEL: 'warn',
+      ...{ MILLRACE_MAX_RUNS_IN_FLIGHT: CEILINGS[ceiling], MILLRACE_LOG_LEVEL: 'warn' },
     },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
