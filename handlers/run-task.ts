@@ -6,10 +6,12 @@ import type { RunContext } from '../manifests/run-context.ts';
 import { createGuardedFetch, type GuardedFetch, type GuardedFetchOptions } from '../storage/guarded-fetch.ts';
 import { type Trace, untraced } from '../trace.ts';
 import { createMasterCache, MASTER_CACHE_BYTES } from './audio-master-cache.ts';
+import { createMasterFacts } from './audio-master-facts.ts';
 import { type Capabilities, detectCapabilities } from './ffmpeg/capabilities.ts';
 import type { Tools } from './ffmpeg/locate.ts';
 import { dejavuFontsDir } from './fonts.ts';
 import { createGpuSession } from './gpu-session.ts';
+import { createInputMemory } from './inputs/chunk-memory.ts';
 import { type Gateway, startGateway } from './inputs/gateway.ts';
 import type { PublicBase } from './inputs/public-source.ts';
 import { CHUNK_TIME_LIMIT_MS } from './inputs/ranged-reader.ts';
@@ -39,7 +41,7 @@ export interface TaskRunnerOptions {
   readonly timeLimitSeconds: number;
   /** The most that the files of one task may take. */
   readonly diskQuotaBytes?: number;
-  /** The most that seekable copies of masters may take, kept between tasks; 0 keeps none. */
+  /** The most that seekable copies of masters may take, kept between tasks; 0 keeps none, and nothing else that was read either. */
   readonly masterCacheBytes?: number;
   readonly log: Logger;
   readonly workerId?: string;
@@ -85,6 +87,9 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   const fetch = createGuardedFetch({ ...network, allowHosts: options.allowHosts });
   const { diskQuotaBytes = DISK_QUOTA_BYTES, masterCacheBytes = MASTER_CACHE_BYTES } = options;
   const masters = createMasterCache({ workDir, maxBytes: masterCacheBytes });
+  // Who wants nothing kept on disk wants nothing kept in memory either.
+  const inputMemory = masterCacheBytes === 0 ? createInputMemory(0) : createInputMemory();
+  const remembered = { masterFacts: createMasterFacts(), inputMemory };
   const tidied = removeLeftovers(workDir, options.log, now());
   const fontsDir = options.fontsDir ?? dejavuFontsDir();
   let gateway: Promise<Gateway> | undefined;
@@ -100,7 +105,15 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   async function workerParts(): Promise<WorkerParts> {
     await tidied;
     gateway ??= startGateway({ randomToken: () => randomBytes(24).toString('base64url') });
-    const shared = { tools, masters, workDir, fontsDir, fontCacheDir: join(workDir, 'font-cache'), timeLimitSeconds };
+    const shared = {
+      tools,
+      masters,
+      ...remembered,
+      workDir,
+      fontsDir,
+      fontCacheDir: join(workDir, 'font-cache'),
+      timeLimitSeconds,
+    };
     const bounds = { diskQuotaBytes, chunkTimeLimitMs, trace };
     return { ...shared, ...bounds, storeFor, publicBase, fetch, retry, now, capabilities, gpu, gateway: await gateway };
   }

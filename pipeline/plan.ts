@@ -8,7 +8,7 @@ import type { Graph, GraphStage } from './graph.ts';
 import type { AttemptName } from './layout.ts';
 import { addProblem, createContext, documentOf, type PlanContext } from './plan-context.ts';
 import { type ResolvedInputs, resolveInputs } from './plan-inputs.ts';
-import { type ItemProblem, type ItemSource, outputKeys, planExternalItems, planItems } from './plan-items.ts';
+import { externalOutput, type ItemProblem, type ItemSource, outputKeys, planExternalItems, planItems } from './plan-items.ts';
 import { addManifestProblem, checkCancel, findManifest, findMisplaced, findWebhooks } from './plan-manifest.ts';
 import type { Plan, PlannedDispatch, PlannedItem, PlannedStage, PlanSettings, StagePhase } from './plan-types.ts';
 import { lookUp, wholeReference } from './references.ts';
@@ -95,8 +95,10 @@ function idle(stage: GraphStage, phase: StagePhase, why: string): StagePlan {
 
 /** An external stage is off until the first of its outputs appears: many jobs never make clips, and wait for none. */
 function externalStage(context: PlanContext, stage: GraphStage, outputs: readonly string[]): StagePlan {
+  if (!outputs.some((key) => externalOutput(context, key) !== undefined)) {
+    return idle(stage, 'off', `none of its ${outputs.length} outputs is there`);
+  }
   const items = planExternalItems(context, stage, outputs);
-  if (!items.some(({ phase }) => phase === 'done')) return idle(stage, 'off', `none of its ${outputs.length} outputs is there`);
   return { stage: { name: stage.name, phase: 'active', why: '', items }, dispatch: [] };
 }
 
@@ -192,6 +194,7 @@ function refuse(
 /** Claims without a result. */
 export function openAttempts(snapshot: Snapshot): AttemptName[] {
   return [...snapshot.history].flatMap(([id, { claims, results }]) => {
+    if (claims.length === 0) return [];
     const slash = id.indexOf('/');
     const name = { stage: id.slice(0, slash), item: id.slice(slash + 1) };
     const ended = new Set(results.map((result) => attemptId({ ...name, ...result })));
