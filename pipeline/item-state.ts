@@ -57,7 +57,7 @@ interface WantedAttempts {
   readonly lastFailedMs: number;
   /** Claims without a result. */
   readonly open: readonly SeenClaim[];
-  /** Failures up to this attempt are forgotten; 0 without a mark. */
+  /** What came of attempts up to this one is forgotten; 0 without a mark. */
   readonly retryMark: number;
   readonly highest: number;
   /** Attempts above the mark that RunPod accepted, as far as is known. */
@@ -70,7 +70,10 @@ function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
   const claims = history.claims.filter(ofWanted);
   const retryMark = Math.max(0, ...history.retries.filter(ofWanted).map(({ attempt }) => attempt));
   const known = [...claims, ...history.runs.filter(ofWanted), ...results];
-  const failures = results.filter(({ status, attempt }) => status === 'failed' && attempt > retryMark);
+  // Splitting went well: what follows has failures of its own. The cap on attempts of any kind still counts all.
+  const split = Math.max(0, ...results.filter(({ status }) => status === 'split').map(({ attempt }) => attempt));
+  const forgotten = Math.max(retryMark, split);
+  const failures = results.filter(({ status, attempt }) => status === 'failed' && attempt > forgotten);
   const failed = new Set(failures.map(({ attempt }) => attempt));
   const accepted = new Set(results.filter(({ status }) => status !== 'refused').map(({ attempt }) => attempt));
   return {

@@ -98,7 +98,9 @@ function ending(status: string, result: Result | undefined): string {
       : 'a consumer on its behalf';
   const took = result.worker_sec === undefined ? '' : ` after ${result.worker_sec.toFixed(1)} s`;
   const error = result.error === undefined ? '' : `: ${result.error.code}: ${result.error.message}`;
-  return `${status}${took}, says ${by}${error}`;
+  const chunks = status === 'split' ? result.output?.chunks : undefined;
+  const into = typeof chunks === 'number' ? ` into ${chunks} chunks` : '';
+  return `${status}${into}${took}, says ${by}${error}`;
 }
 
 async function readDocument<T>(
