@@ -1,13 +1,15 @@
 /**
  * Measures the worker against baselines taken in the same run:
  *
- *     node bench/bench.ts [trims] [cold-start] [--quick] [--throttle] [--json FILE]
+ *     node bench/bench.ts [trims] [cold-start] [chunks] [--quick] [--throttle] [--json FILE]
  *
- * Both unless one is named. Needs ffmpeg, about 3 GB in the temporary folder (0.3 GB with --quick), and no network.
+ * All unless one is named. Needs ffmpeg, about 3 GB in the temporary folder (0.3 GB with --quick), and no network.
  */
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { type ChunksOptions, measureChunks } from './chunks.ts';
+import { chunksTable } from './chunks-table.ts';
 import { type ColdStartOptions, measureColdStart } from './cold-start.ts';
 import { coldStartTable, trimsTable } from './tables.ts';
 import { measureTrims, type TrimsOptions } from './trims.ts';
@@ -16,10 +18,12 @@ const FULL_TRIMS: TrimsOptions = { masterMinutes: 120, segments: 100, naiveSegme
 const QUICK_TRIMS: TrimsOptions = { masterMinutes: 10, segments: 10, naiveSegments: 2 };
 const FULL_COLD_START: ColdStartOptions = { rounds: 9 };
 const QUICK_COLD_START: ColdStartOptions = { rounds: 1 };
+const FULL_CHUNKS: ChunksOptions = { sourceSeconds: 180, chunkSeconds: 30 };
+const QUICK_CHUNKS: ChunksOptions = { sourceSeconds: 12, chunkSeconds: 3 };
 /** A bucket in the same region, roughly. */
 const THROTTLE = { bitsPerSecond: 1e9, latencyMs: 20 };
 
-const MEASUREMENTS = ['trims', 'cold-start'];
+const MEASUREMENTS = ['trims', 'cold-start', 'chunks'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -45,7 +49,10 @@ const trims = isWanted('trims')
   ? await measureTrims({ ...(values.quick ? QUICK_TRIMS : FULL_TRIMS), ...(values.throttle ? { throttle: THROTTLE } : {}) })
   : undefined;
 if (trims !== undefined) print(['', ...trimsTable(trims)]);
-if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ machine, coldStart, trims }, null, 2)}\n`);
+const chunks = isWanted('chunks') ? await measureChunks(values.quick ? QUICK_CHUNKS : FULL_CHUNKS) : undefined;
+if (chunks !== undefined) print(['', ...chunksTable(chunks)]);
+if (values.json !== undefined)
+  await writeFile(values.json, `${JSON.stringify({ machine, coldStart, trims, chunks }, null, 2)}\n`);
 
 function print(lines: readonly string[]): void {
   for (const line of lines) process.stdout.write(`${line}\n`);

@@ -25,6 +25,9 @@ export const chunkStageName = (stage: string): string => `${stage}-chunks`;
 /** Chunks are pictures alone: another sound must not make them anew. */
 const SOUND_PARAMETERS = new Set(['input_audio_uri']);
 
+/** One lost chunk holds up the whole, and none of them takes as long as that does. */
+const CHUNK_PATIENCE_SEC = 900;
+
 export function chunkStageOf(stage: GraphStage): GraphStage {
   const { chunks: _chunks, inputs = {}, parameters = {}, ...rest } = stage;
   const pictures = Object.fromEntries(Object.entries(parameters).filter(([name]) => !SOUND_PARAMETERS.has(name)));
@@ -37,6 +40,7 @@ export function chunkStageOf(stage: GraphStage): GraphStage {
     parameters: { ...pictures, chunk: '${item}' },
     for_each: '${inputs.list.chunks}',
     output: chunkKeys(stage.name).chunk,
+    patience_sec: Math.min(stage.patience_sec, CHUNK_PATIENCE_SEC),
     isChunkStage: true,
   };
 }
