@@ -17,7 +17,7 @@ export function chunksTable(report: ChunksReport): string[] {
     `list ${seconds(costs.listMs)}, list and sound ${seconds(costs.splitMs)}, join ${seconds(costs.joinMs)}`,
     `${frames.chunks} frames against ${frames.whole}, ${growth.toFixed(1)} % more bytes; SSIM ${quality.chunks.ssim.toFixed(5)} against ${quality.whole.ssim.toFixed(5)}${vmaf}`,
     '',
-    `Simulated from these costs: ${simulated.videoSeconds / 3600} h in ${simulated.chunks} chunks, ${simulated.hopMs} ms between runs, warm workers`,
+    `Simulated from these costs: ${simulated.videoSeconds / 60} min in ${simulated.chunks} chunks, ${simulated.hopMs} ms between runs, warm workers`,
     ...formatTable([['workers', 'wall', 'faster'], ...simulated.rows.map(row)]),
   ];
 }

@@ -21,6 +21,8 @@ const execute = promisify(execFile);
 export interface ChunksOptions {
   readonly sourceSeconds: number;
   readonly chunkSeconds: number;
+  /** Of the video that is simulated. */
+  readonly simulatedSeconds: number;
 }
 
 export interface ChunksReport {
@@ -44,7 +46,6 @@ export interface ChunksReport {
   readonly quality: { readonly whole: Quality; readonly chunks: Quality };
 }
 
-const SIMULATED_SECONDS = 2 * 3600;
 /** As the built-in pipeline cuts. */
 const SIMULATED_CHUNK_SECONDS = 120;
 const SIMULATED_WORKERS = [1, 2, 5, 10, 20, 50, 100];
@@ -54,7 +55,7 @@ const RESOLUTION = 360;
 const TIME_LIMIT_SECONDS = 3600;
 
 /** Throws where any run fails: then there is nothing to compare. */
-export async function measureChunks({ sourceSeconds, chunkSeconds }: ChunksOptions): Promise<ChunksReport> {
+export async function measureChunks({ sourceSeconds, chunkSeconds, simulatedSeconds }: ChunksOptions): Promise<ChunksReport> {
   const tools = await locate();
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   let onPut = (_name: string) => {};
@@ -94,13 +95,13 @@ export async function measureChunks({ sourceSeconds, chunkSeconds }: ChunksOptio
         }),
       );
     const joined = await join([...chunks.keys()], 'joined.mp4');
-    const simulatedChunks = Math.round(SIMULATED_SECONDS / SIMULATED_CHUNK_SECONDS);
+    const simulatedChunks = Math.round(simulatedSeconds / SIMULATED_CHUNK_SECONDS);
     const numbers = Array.from({ length: simulatedChunks }, (_, index) => index % chunks.length);
     const manyJoined = await join(numbers, 'many.mp4');
 
     const costs: ChunkCosts = { listMs, splitMs: split.wallMs, chunksMs, joinMs: joined.wallMs };
     // By length, fixed costs and all: what is simulated is rather too slow than too fast.
-    const longer = SIMULATED_SECONDS / sourceSeconds;
+    const longer = simulatedSeconds / sourceSeconds;
     const chunkLonger = SIMULATED_CHUNK_SECONDS / chunkSeconds;
     const video: ChunkCosts = {
       listMs,
@@ -119,7 +120,7 @@ export async function measureChunks({ sourceSeconds, chunkSeconds }: ChunksOptio
         row(2, split.wallMs + besideMs + joined.wallMs, whole.wallMs),
       ],
       simulated: {
-        ...{ videoSeconds: SIMULATED_SECONDS, chunks: simulatedChunks, hopMs: HOP_MS },
+        ...{ videoSeconds: simulatedSeconds, chunks: simulatedChunks, hopMs: HOP_MS },
         rows: SIMULATED_WORKERS.map((count) => row(count, wallMsOn(count, video, HOP_MS), whole.wallMs * longer)),
       },
       frames: { whole: await framesOf(tools, store.file('whole.mp4')), chunks: await framesOf(tools, store.file('joined.mp4')) },

@@ -32,8 +32,8 @@ export function frameGrid({ formatName, startSeconds, video, durationSeconds }: 
   if (formatName.includes('mp4') && frames === undefined) return 'its index does not count its pictures';
   const startUnits = timing.startUnits - originUnits(startSeconds, timing.unit);
   const startFrame = Math.max(0, Math.round(startUnits * framesPerSecond(timing.unit) * framesPerSecond(rate)));
-  // Where only the length of the whole is known it is counted from where the file begins.
-  const { durationSeconds: ownSeconds = (durationSeconds ?? 0) - startFrame / framesPerSecond(rate) } = video;
+  // Matroska tells only when the whole ends.
+  const { durationSeconds: ownSeconds = (durationSeconds ?? 0) - startSeconds - startFrame / framesPerSecond(rate) } = video;
   if (ownSeconds <= 0) return 'it does not tell how long it lasts';
   const ofLength = ownSeconds * framesPerSecond(rate);
   const isCounted = frames !== undefined && Math.abs(ofLength - frames) <= COUNTED_WITHIN_FRAMES;
@@ -48,7 +48,7 @@ function gridRate(video: VideoStream): FrameRate | undefined {
 }
 
 /** Where the file begins, in units of its pictures: ffmpeg subtracts this, rounded like so, from every time. */
-export function originUnits(startSeconds: number, unit: FrameRate): number {
+function originUnits(startSeconds: number, unit: FrameRate): number {
   const MICROSECONDS = 1_000_000;
   return Math.round((Math.round(startSeconds * MICROSECONDS) * unit.denominator) / (MICROSECONDS * unit.numerator));
 }

@@ -3,14 +3,13 @@
  * joining of chunks, which copies.
  */
 import type { Chunk } from '../../../manifests/chunks.ts';
-import { originUnits } from '../chunk-grid.ts';
 import { type FrameRate, frameRate, framesPerSecond, type VideoStream } from '../probe.ts';
 import type { Rung } from '../rung.ts';
 import { colorArguments } from './color.ts';
 import { trackTimescale } from './concatenate.ts';
 import { MP4_ARGUMENTS, NOTHING_ELSE } from './downsample.ts';
-import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS } from './input.ts';
-import { decodingArguments, encodingArguments, type PictureSize, pictureFilters, steadyRate } from './picture-path.ts';
+import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS, seconds } from './input.ts';
+import { decodingArguments, encodingArguments, type PictureSize, pictureFilters } from './picture-path.ts';
 
 export interface ChunkEncode {
   readonly location: MediaLocation;
@@ -46,6 +45,7 @@ export function chunkArguments(encode: ChunkEncode): string[] {
     // The file's own times, to the unit: after a seek ffmpeg would count from where it landed, rounded. And every picture from there
     // on, because the one that is still shown when the chunk begins may lie long before.
     ...['-copyts', ...(seekSeconds > 0 ? ['-noaccurate_seek'] : [])],
+    ...(encode.startSeconds === 0 ? [] : ['-itsoffset', seconds(-encode.startSeconds)]),
     ...inputArguments(encode.location, seekSeconds > 0 ? { seekSeconds } : {}),
     ...['-map', `0:${video.index}`, '-an', ...NOTHING_ELSE, '-map_metadata', '-1'],
     ...['-vf', `${pictureFilters({ ...encode, timing })},setpts=PTS-${chunk.start_frame}`],
@@ -58,19 +58,15 @@ export function chunkArguments(encode: ChunkEncode): string[] {
   ];
 }
 
-/** The pictures are counted from where the file begins up to here and behind: what is drawn on them comes at its right time. */
-function chunkTiming({ chunk, video, startSeconds }: ChunkEncode, rate: FrameRate, isSought: boolean): string[] {
-  const origin = video.timing === undefined ? 0 : originUnits(startSeconds, video.timing.unit);
-  const end = chunk.to_end === true ? '' : `:end_pts=${chunk.start_frame + chunk.frames}`;
-  // Where no filter sets the pace of the whole its last picture is never repeated, however long the source says that it is shown.
-  const endsAsWhole = chunk.to_end === true && steadyRate(video) === undefined;
+/**
+ * Nothing before `fps`: it learns only from what reads the file how long the last picture is shown. Up to the drawing and behind it
+ * pictures are counted from where the file begins: what is drawn on them comes at its right time.
+ */
+function chunkTiming({ chunk }: ChunkEncode, rate: FrameRate, isSought: boolean): string[] {
   // As in the whole, where pictures that begin later than the file are preceded by the first of them.
   const start = isSought ? '' : ':start_time=0';
-  return [
-    ...(origin === 0 ? [] : [`setpts=PTS-(${origin})`]),
-    endsAsWhole ? `settb=${rate.denominator}/${rate.numerator}` : `fps=${rate.numerator}/${rate.denominator}${start}`,
-    `trim=start_pts=${chunk.start_frame}${end}`,
-  ];
+  const end = chunk.to_end === true ? '' : `:end_pts=${chunk.start_frame + chunk.frames}`;
+  return [`fps=${rate.numerator}/${rate.denominator}${start}`, `trim=start_pts=${chunk.start_frame}${end}`];
 }
 
 export function rateOf({ rate }: Pick<Chunk, 'rate'>): FrameRate {

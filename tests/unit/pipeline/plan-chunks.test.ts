@@ -202,6 +202,19 @@ describe('a source that was split', () => {
     expect(dispatchedBy(job.retry(broken).plan())).toEqual(['downsample-chunks/0']);
   });
 
+  test('has none of its chunks made where its sound has failed for good', () => {
+    const job = videoJob();
+    const whole = onlyDispatch(job.plan());
+    split(job, whole, 3, { result: false })
+      .remove(SOUND)
+      .result(whole, 'failed', { error: { retryable: false } });
+
+    const plan = job.plan();
+
+    expect(plan.dispatch).toEqual([]);
+    expect(itemOf(plan, 'downsample-chunks')).toMatchObject({ phase: 'waiting', why: 'downsample is failed' });
+  });
+
   test('may fail to be joined as often as any item, whatever it took to split it', () => {
     const job = videoJob();
     const [first, second] = [1, 2].map((attempt) => ({ ...onlyDispatch(job.plan()), attempt }));
