@@ -9,7 +9,7 @@ import { chunkKeys, joinStageOf } from './chunk-stage.ts';
 import type { GraphStage } from './graph.ts';
 import { documentOf, type PlanContext } from './plan-context.ts';
 import { findFanIn } from './plan-inputs.ts';
-import { type ItemProblem, type ItemSource, outputKeys, planItems, type StageItems } from './plan-items.ts';
+import { type ItemProblem, type ItemSource, isProblems, outputKeys, planItems, type StageItems } from './plan-items.ts';
 import type { ItemPhase, PlannedDispatch, PlannedItem, PlannedStage, ResolvedInput, StagePhase } from './plan-types.ts';
 import { writingId } from './snapshot.ts';
 
@@ -86,9 +86,6 @@ function chunkSourceOf({ manifest, inputs }: ItemSource, stage: GraphStage, list
   const own = [...inputs].filter(([name]) => Object.hasOwn(stage.inputs ?? {}, name));
   return { stage, manifest, entries: list.chunks, inputs: new Map(own) };
 }
-
-const isProblems = (value: unknown): value is ItemProblem[] =>
-  Array.isArray(value) && typeof value[0] === 'object' && value[0] !== null && 'code' in value[0];
 
 /** `null`: there is none that was made for this fingerprint. A list of another, or one that nobody can read, is about to be overwritten. */
 function currentList(context: PlanContext, stage: GraphStage, fingerprint: string): ChunkList | null | 'unread' {

@@ -9,7 +9,7 @@ import type { AttemptName } from './layout.ts';
 import { chunkless, planInChunks } from './plan-chunks.ts';
 import { addProblem, createContext, documentOf, type PlanContext } from './plan-context.ts';
 import { type ResolvedInputs, resolveInputs } from './plan-inputs.ts';
-import { type ItemProblem, type ItemSource, outputKeys, planExternalItems, planItems } from './plan-items.ts';
+import { type ItemProblem, type ItemSource, isProblems, outputKeys, planExternalItems, planItems } from './plan-items.ts';
 import { addManifestProblem, checkCancel, findManifest, findMisplaced, findWebhooks } from './plan-manifest.ts';
 import type { Plan, PlannedDispatch, PlannedItem, PlannedStage, PlanSettings, StagePhase } from './plan-types.ts';
 import { lookUp, wholeReference } from './references.ts';
@@ -103,9 +103,6 @@ function planStage(context: PlanContext, stage: GraphStage): StagePlan {
 function firstInput({ inputs }: ResolvedInputs): ObjectInfo | undefined {
   return [...inputs.values()][0]?.objects[0];
 }
-
-const isProblems = (value: unknown): value is ItemProblem[] =>
-  Array.isArray(value) && typeof value[0] === 'object' && value[0] !== null && 'code' in value[0];
 
 function idle(stage: GraphStage, phase: StagePhase, why: string): StagePlan {
   return { stage: { name: stage.name, phase, why, items: [] }, dispatch: [] };
