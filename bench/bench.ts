@@ -18,8 +18,8 @@ const FULL_TRIMS: TrimsOptions = { masterMinutes: 120, segments: 100, naiveSegme
 const QUICK_TRIMS: TrimsOptions = { masterMinutes: 10, segments: 10, naiveSegments: 2 };
 const FULL_COLD_START: ColdStartOptions = { rounds: 9 };
 const QUICK_COLD_START: ColdStartOptions = { rounds: 1 };
-const FULL_CHUNKS: ChunksOptions = { sourceSeconds: 180, chunkSeconds: 30, simulatedSeconds: 7200 };
-const QUICK_CHUNKS: ChunksOptions = { sourceSeconds: 12, chunkSeconds: 3, simulatedSeconds: 7200 };
+const FULL_CHUNKS: ChunksOptions = { sourceSeconds: 90, chunkSeconds: 15, simulatedSeconds: 7200 };
+const QUICK_CHUNKS: ChunksOptions = { sourceSeconds: 16, chunkSeconds: 4, simulatedSeconds: 7200 };
 /** A bucket in the same region, roughly. */
 const THROTTLE = { bitsPerSecond: 1e9, latencyMs: 20 };
 
