@@ -10,6 +10,7 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { locate } from '../handlers/ffmpeg/locate.ts';
+import { chunks } from './chunks.ts';
 import { coldStart } from './cold-start.ts';
 import { dispatch } from './dispatch.ts';
 import { downsampling } from './downsampling.ts';
@@ -26,6 +27,7 @@ const BENCHES: readonly RunnableBench[] = [
   runnable(storeRequests),
   runnable(dispatch),
   runnable(downsampling),
+  runnable(chunks),
   runnable(trims),
 ];
 

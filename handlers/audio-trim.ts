@@ -67,7 +67,7 @@ async function trimBatch({ segments }: AudioTrimBatch, context: TaskContext): Pr
     segments: outcomes.map((outcome, index) => ({
       index,
       ...(segments[index]?.millrace === undefined ? {} : { item: segments[index].millrace.item }),
-      ...(outcome.kind === 'succeeded' ? outcome.output : { error: errorOf(outcome.error) }),
+      ...(outcome.kind === 'failed' ? { error: errorOf(outcome.error) } : outcome.output),
     })),
   };
 }

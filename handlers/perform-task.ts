@@ -10,6 +10,7 @@ import type { InputMemory } from './inputs/chunk-memory.ts';
 import type { Gateway } from './inputs/gateway.ts';
 import { openInput } from './inputs/open-input.ts';
 import { resolveSource, type SourceOptions } from './inputs/resolve-source.ts';
+import { joinChunks } from './join-chunks.ts';
 import { createMedia } from './media.ts';
 import { destinationOf } from './outputs/destination.ts';
 import { upload } from './outputs/upload.ts';
@@ -116,6 +117,8 @@ function dispatch(parsed: ParsedTask, context: TaskContext): Promise<TaskOutput>
       return encode(parsed.parameters, context);
     case 'CONCATENATION':
       return concatenate(parsed.parameters, context);
+    case 'JOIN_CHUNKS':
+      return joinChunks(parsed.parameters, context);
     case 'PING':
       return ping(context);
   }

@@ -156,7 +156,8 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
       const output = await performTask(parsed, await workerParts(), { ...scope, settle: items.settle });
       if (scope.signal.aborted) return { kind: 'cancelled' };
       const measured = { ...output, worker_sec: roundedSeconds((now() - startedAtMs) / 1000) };
-      await items.settleRest(contexts, { kind: 'succeeded', output: measured });
+      const kind = output.split === true ? 'split' : 'succeeded';
+      await items.settleRest(contexts, { kind, output: measured });
       return { kind: 'succeeded', output: measured };
     } catch (thrown) {
       if (scope.signal.aborted) return { kind: 'cancelled' };
@@ -208,7 +209,7 @@ function createItems({ task, startedAtMs, isBatch, scope, log, fetch, retry, now
     sharedUntilMs = finishedAtMs;
     const about = item === undefined || !isBatch ? {} : { item: item.item, attempt: item.attempt };
     if (outcome.kind === 'failed') log.warn({ ...about, error: outcome.error, workerSeconds }, 'an item failed');
-    else log.info({ ...about, workerSeconds }, 'an item succeeded');
+    else log.info({ ...about, workerSeconds }, outcome.kind === 'split' ? 'an item was split into chunks' : 'an item succeeded');
     if (item === undefined || scope.signal.aborted) return;
     settled.add(identityOf(item));
     const result = resultOf(item, outcome, { task, runId: scope.requestId, workerId, finishedAtMs, workerSeconds, runSeconds });

@@ -65,7 +65,7 @@ interface WantedAttempts {
   readonly lastFailedMs: number;
   /** Claims without a result. */
   readonly open: readonly SeenClaim[];
-  /** Failures up to this attempt are forgotten; 0 without a mark. */
+  /** What came of attempts up to this one is forgotten; 0 without a mark. */
   readonly retryMark: number;
   readonly highest: number;
   /** Attempts above the mark that RunPod accepted, as far as is known. */
@@ -84,8 +84,11 @@ function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
   const claims = ofFingerprint(history.claims, fingerprint);
   const retryMark = highestOf(ofFingerprint(history.retries, fingerprint));
   const runs = ofFingerprint(history.runs, fingerprint);
+  // Splitting went well: what follows has failures of its own. The cap on attempts of any kind still counts all.
+  const split = highestOf(results.filter(({ status }) => status === 'split'));
+  const forgotten = Math.max(retryMark, split);
   // A success proves that the work can be done, so what failed before it is forgiven; what fails after it counts from one again.
-  const counted = results.filter(({ attempt }) => attempt > retryMark);
+  const counted = results.filter(({ attempt }) => attempt > forgotten);
   const successes = counted.filter(({ status }) => status === 'succeeded');
   const isForgiven = (failure: SeenResult) =>
     successes.some((success) => success.attempt >= failure.attempt || success.lastModifiedMs > failure.lastModifiedMs);

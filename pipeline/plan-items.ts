@@ -24,6 +24,9 @@ export interface ItemProblem {
   readonly found: string;
 }
 
+export const isProblems = (value: unknown): value is ItemProblem[] =>
+  Array.isArray(value) && typeof value[0] === 'object' && value[0] !== null && 'code' in value[0];
+
 export interface ItemSource {
   readonly stage: GraphStage;
   readonly manifest: unknown;

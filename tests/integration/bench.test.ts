@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { wallMsOn } from '../../bench/chunk-schedule.ts';
+import { chunks, measureChunks } from '../../bench/chunks.ts';
 import { coldStart, measureColdStart } from '../../bench/cold-start.ts';
 import { measureDispatch } from '../../bench/dispatch.ts';
 import { BATCH_SIZE, measureTrims, SEGMENT_SECONDS, type TrimsReport } from '../../bench/trims.ts';
@@ -106,6 +108,28 @@ test(
   },
   BENCH_TIME_LIMIT_MS,
 );
+
+test(
+  'a video in chunks has the frames and the quality of one made whole',
+  async () => {
+    const report = await measureChunks({ sourceSeconds: 4, chunkSeconds: 2, simulatedSeconds: 600 });
+    expect(report.frames).toEqual({ whole: 120, chunks: 120 });
+    expect(Math.abs(report.quality.chunks.ssim - report.quality.whole.ssim)).toBeLessThan(0.005);
+    expect(report.measured.map(({ workers }) => workers)).toEqual([1, 2]);
+    expect(report.simulated).toMatchObject({ videoSeconds: 600, chunks: 5 });
+    expect(chunks.table(report).join('\n')).toContain('120 frames against 120');
+  },
+  BENCH_TIME_LIMIT_MS,
+);
+
+test('chunks are shared out among workers, the first of which makes the sound before it takes any', () => {
+  const costs = { listMs: 1000, splitMs: 5000, chunksMs: [2000, 2000, 2000, 2000], joinMs: 500 };
+  expect(wallMsOn(1, costs, 0)).toBe(5000 + 8000 + 500);
+  // The second makes two while the first makes the sound, and each one more.
+  expect(wallMsOn(2, costs, 0)).toBe(7000 + 500);
+  expect(wallMsOn(100, costs, 0)).toBe(5000 + 500);
+  expect(wallMsOn(100, costs, 100)).toBe(5000 + 100 + 500);
+});
 
 describe('the program of a worker', () => {
   test('loads the S3 client only where it holds keys', async () => {

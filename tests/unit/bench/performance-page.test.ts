@@ -42,7 +42,7 @@ describe('the page', () => {
     expect(() => withSection(page, 'b', [])).toThrow('no place for b');
   });
 
-  it.each(['machine', 'goals', 'cold-start', 'planning', 'store-requests', 'dispatch', 'downsampling', 'trims'])(
+  it.each(['machine', 'goals', 'cold-start', 'planning', 'store-requests', 'dispatch', 'downsampling', 'chunks', 'trims'])(
     'has a place for %s',
     (name) => {
       const page = readFileSync(new URL('../../../docs/performance.md', import.meta.url), 'utf8');
