@@ -76,10 +76,18 @@ test('a page of a hundred thousand keys reads no more than it gives', () => {
     }
   });
   const query = { bucket: 'videos', prefix: 'pipelines/', delimiter: '/', after: '', skipBelow: false, maxKeys: 1000 };
-  const startedMs = performance.now();
+  const timeOf = (work: () => unknown) => {
+    const startedMs = performance.now();
+    work();
+    return performance.now() - startedMs;
+  };
   const page = listPage(scratch.database, query);
-  const tookMs = performance.now() - startedMs;
   expect(page.commonPrefixes).toHaveLength(50);
-  // Reading all keys takes some hundred milliseconds.
-  expect(tookMs).toBeLessThan(50);
+  // Beside each other and the best of several, so that a busy machine changes nothing.
+  const rounds = Array.from({ length: 5 }, () => ({
+    page: timeOf(() => listPage(scratch.database, query)),
+    allKeys: timeOf(() => scratch.database.rows('SELECT key FROM objects')),
+  }));
+  const best = (of: 'page' | 'allKeys') => Math.min(...rounds.map((round) => round[of]));
+  expect(best('page')).toBeLessThan(best('allKeys') / 4);
 });
