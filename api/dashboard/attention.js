@@ -1,7 +1,9 @@
 /** What of a job somebody must see to: what cannot be accepted, and what failed or is gone. */
+import { adviceLine } from './advice.js';
 import { badge } from './badge.js';
 import { h, show } from './element.js';
 import { plural } from './format.js';
+import { lookOf } from './phases.js';
 import { fieldErrors, fixLine } from './problem-notice.js';
 import { itemLink, jobLink } from './routes.js';
 
@@ -80,7 +82,7 @@ function itemCard(job, item, onRetry) {
   const key = `${stage}/${name}`;
   return h(
     'li',
-    { class: 'card', 'data-attention': key },
+    { class: `card tone-${lookOf(phase).tone}`, 'data-attention': key },
     h(
       'div',
       { class: 'card-top' },
@@ -91,7 +93,7 @@ function itemCard(job, item, onRetry) {
         : h('button', { type: 'button', 'data-retry': key, 'aria-label': `Retry ${key}`, onclick: () => onRetry(item) }, 'Retry'),
     ),
     error === null ? h('p', {}, why) : errorLines(error),
-    h('p', {}, h('span', { class: 'label' }, error?.fix ? 'Then ' : 'What to do '), advice),
+    adviceLine(error?.fix ? 'Then' : 'What to do', advice),
   );
 }
 

@@ -2,6 +2,7 @@
 import { h } from './element.js';
 import { keyedRows } from './keyed-rows.js';
 import { downloadLink, kindOf, player, thumbnail } from './player.js';
+import { makeTable } from './table.js';
 import { ago } from './time.js';
 
 /** @typedef {import('./player.js').JobFile} JobFile */
@@ -9,22 +10,17 @@ import { ago } from './time.js';
 const MOST = 100;
 
 export function filesList() {
-  const body = h('tbody', {});
-  const rows = keyedRows(body, { keyOf: (/** @type {JobFile} */ file) => file.key, make: fileRow });
-  const heads = ['Key', 'Written', 'Look', 'Download'].map((text) => h('th', { scope: 'col' }, text));
+  const table = makeTable('files', 'Files', ['Key', 'Written', 'Look', 'Download']);
+  const rows = keyedRows(table.body, {
+    keyOf: (/** @type {JobFile} */ file) => file.key,
+    make: (file) => table.row(fileCells(file)),
+  });
   const note = h('p', { class: 'faint' });
-  const table = h(
-    'table',
-    { class: 'files' },
-    h('caption', { class: 'unseen' }, 'Files'),
-    h('thead', {}, h('tr', {}, ...heads)),
-    body,
-  );
   const element = h(
     'section',
     { 'aria-labelledby': 'files-title' },
     h('h2', { id: 'files-title' }, 'Inputs and manifests'),
-    h('div', { class: 'wide' }, table),
+    h('div', { class: 'wide' }, table.element),
     note,
   );
   return {
@@ -32,7 +28,7 @@ export function filesList() {
     /** @param {readonly JobFile[]} files */
     update(files) {
       rows.update(files);
-      table.hidden = files.length === 0;
+      table.element.hidden = files.length === 0;
       note.textContent =
         files.length === 0 ? 'None.' : files.length === MOST ? `The first ${MOST}; the bucket may hold more.` : '';
     },
@@ -40,7 +36,7 @@ export function filesList() {
 }
 
 /** @param {JobFile} file */
-function fileRow(file) {
+function fileCells(file) {
   const { key, href, updated_at: updated } = file;
   const kind = kindOf(file);
   const holder = h('div', {});
@@ -61,12 +57,10 @@ function fileRow(file) {
       : kind === null
         ? null
         : button;
-  return h(
-    'tr',
-    {},
-    h('th', { scope: 'row' }, h('code', {}, key)),
-    h('td', {}, ago(updated)),
-    h('td', { class: 'output' }, h('div', { class: 'output-line' }, thumbnail(file), look), holder),
-    h('td', {}, downloadLink(file)),
-  );
+  return [
+    h('code', {}, key),
+    ago(updated),
+    h('div', {}, h('div', { class: 'output-line' }, thumbnail(file), look), holder),
+    downloadLink(file),
+  ];
 }

@@ -19,6 +19,9 @@ export function bytesText(bytes) {
   return `${value.toFixed(1)} ${BYTE_UNITS[unit]}`;
 }
 
+/** The API begins its details in lower case, as log lines do. @param {string} text */
+export const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+
 /** @param {number} count */
 export const countText = (count) => count.toLocaleString('en-US');
 

@@ -1,4 +1,5 @@
 /** `#/jobs/{job}/items/{stage}/{item}`: why one item is as it is, from its claim to its end. */
+import { adviceLine } from './advice.js';
 import { announce } from './announcer.js';
 import { ask } from './ask.js';
 import { codeLink, errorLines } from './attention.js';
@@ -9,6 +10,7 @@ import { downloadLink, player } from './player.js';
 import { poll } from './poll.js';
 import { problemNotice } from './problem-notice.js';
 import { jobLink, jobsLink } from './routes.js';
+import { filledTable, makeTable } from './table.js';
 import { ago, exact } from './time.js';
 
 /** @typedef {import('../documents/item-story.ts').StoryView} StoryView */
@@ -91,8 +93,8 @@ export function itemPage({ main, signal, route }) {
         'div',
         { class: story.phase === 'failed' ? 'card tone-bad' : 'card' },
         story.error === null || story.phase === 'done' ? null : errorLines(story.error),
-        story.why === '' ? null : h('p', {}, story.why),
-        h('p', {}, h('span', { class: 'label' }, 'What to do '), story.advice),
+        story.why === '' || says(story.error, story.why) ? null : h('p', {}, story.why),
+        adviceLine('What to do', story.advice),
         ...story.runs.map((run) =>
           h('p', {}, 'Run ', h('code', {}, run.run_id), ` at ${run.endpoint}: RunPod says ${run.says}.`),
         ),
@@ -126,21 +128,15 @@ export function itemPage({ main, signal, route }) {
 /** @param {StoryView} story */
 function attemptsSection({ attempts }) {
   if (attempts.length === 0) return null;
-  const heads = ['Attempt', 'State', 'Since', 'Inputs'].map((text) => h('th', { scope: 'col' }, text));
-  const row = (/** @type {StoryView['attempts'][number]} */ { attempt, status, at, outdated }) =>
-    h(
-      'tr',
-      {},
-      h('th', { scope: 'row' }, String(attempt)),
-      h('td', {}, badge(status)),
-      h('td', {}, ago(at)),
-      h('td', {}, outdated ? 'changed since' : 'as now'),
-    );
+  const table = makeTable('snug', 'Attempts', ['Attempt', 'State', 'Since', 'Inputs']);
+  const rows = attempts.map(({ attempt, status, at, outdated }) =>
+    table.row([String(attempt), badge(status), ago(at), outdated ? 'changed since' : 'as now']),
+  );
   return h(
     'section',
     { 'aria-labelledby': 'attempts-title' },
     h('h2', { id: 'attempts-title' }, 'Attempts'),
-    h('div', { class: 'wide' }, h('table', {}, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...attempts.map(row)))),
+    h('div', { class: 'wide' }, filledTable(table, rows)),
   );
 }
 
@@ -168,3 +164,6 @@ function storySection({ story, fingerprint, error }) {
     fingerprint === '' ? null : h('p', { class: 'faint' }, 'Fingerprint of what is wanted now: ', h('code', {}, fingerprint)),
   );
 }
+
+/** The reason of a failure is the error's message most of the time. @param {StoryView['error']} error @param {string} why */
+const says = (error, why) => error !== null && why.includes(error.message);

@@ -8,6 +8,7 @@ import { PHASES } from './phases.js';
 import { downloadLink, kindOf, player, thumbnail } from './player.js';
 import { problemNotice } from './problem-notice.js';
 import { itemLink, jobLink } from './routes.js';
+import { makeTable } from './table.js';
 
 /** @typedef {import('../documents/job.ts').Item} Item */
 /** @typedef {import('../documents/job.ts').JobView} JobView */
@@ -46,16 +47,8 @@ export function itemsTable({ job, query: firstQuery, signal, onRetry }) {
     ...{ id: 'item-number', type: 'text', inputmode: 'numeric', pattern: '\\d{1,9}', placeholder: '57', autocomplete: 'off' },
     ...{ 'data-filter': true, 'aria-keyshortcuts': '/', size: 7, required: true },
   });
-  const body = h('tbody', {});
-  const rows = keyedRows(body, { keyOf, make: itemRow });
-  const heads = ['Item', 'State', 'Attempts', 'What and why', 'Output', 'Do'].map((text) => h('th', { scope: 'col' }, text));
-  const table = h(
-    'table',
-    { class: 'items' },
-    h('caption', { class: 'unseen' }, 'Items'),
-    h('thead', {}, h('tr', {}, ...heads)),
-    body,
-  );
+  const table = makeTable('items', 'Items', ['Item', 'State', 'Attempts', 'What and why', 'Output', 'Do']);
+  const rows = keyedRows(table.body, { keyOf, make: itemRow });
   const summary = h('p', { class: 'faint' }, 'Looking …');
   const pager = h('nav', { class: 'pager', 'aria-label': 'Pages of items' });
   const element = h(
@@ -78,7 +71,7 @@ export function itemsTable({ job, query: firstQuery, signal, onRetry }) {
       ),
     ),
     state,
-    h('div', { class: 'wide' }, table),
+    h('div', { class: 'wide' }, table.element),
     summary,
     pager,
   );
@@ -139,7 +132,7 @@ export function itemsTable({ job, query: firstQuery, signal, onRetry }) {
   /** @param {import('../documents/job.ts').JobAnswer} answer */
   function showPage({ items, next, counts }) {
     rows.update(items);
-    table.hidden = items.length === 0;
+    table.element.hidden = items.length === 0;
     const [first, last] = [items[0], items.at(-1)];
     const span = first === undefined || last === undefined ? '' : `: ${keyOf(first)} to ${keyOf(last)}`;
     const none = counts.total === 0 ? 'No items yet: nothing in the job turns a stage on.' : 'No item fits.';
@@ -158,28 +151,26 @@ export function itemsTable({ job, query: firstQuery, signal, onRetry }) {
 
   /** @param {Item} item */
   function itemRow(item) {
-    const { stage, item: name, phase, why, attempts, error, output, output_key: outputKey } = item;
+    const { stage, item: name, phase, why, attempts, error, output } = item;
     const key = keyOf(item);
     const canRetry = phase === 'failed' || phase === 'removed' || phase === 'retrying';
-    return h(
-      'tr',
-      { 'data-item': key },
-      h('th', { scope: 'row' }, h('a', { class: 'name', href: itemLink(job, stage, name), 'data-control': 'story' }, key)),
-      h('td', {}, badge(phase)),
-      h('td', { class: 'number' }, attempts.length === 0 ? h('span', { class: 'faint' }, '–') : String(attempts.length)),
-      h('td', { class: 'why' }, error === null ? why : [error.code, error.message].join(': ')),
-      output === null ? h('td', { class: 'faint', title: outputKey }, '–') : outputCell(key, output),
-      h(
-        'td',
-        {},
-        canRetry
-          ? h(
-              'button',
-              { type: 'button', 'data-control': 'retry', 'aria-label': `Retry ${key}`, onclick: () => onRetry(item) },
-              'Retry',
-            )
+    const button = h(
+      'button',
+      { type: 'button', 'data-control': 'retry', 'aria-label': `Retry ${key}`, onclick: () => onRetry(item) },
+      'Retry',
+    );
+    return table.row(
+      [
+        h('a', { class: 'name', href: itemLink(job, stage, name), 'data-control': 'story' }, key),
+        badge(phase),
+        attempts.length === 0 ? null : String(attempts.length),
+        error !== null || why !== ''
+          ? h('span', { class: 'why' }, error === null ? why : `${error.code}: ${error.message}`)
           : null,
-      ),
+        output === null ? null : outputCell(key, output),
+        canRetry ? button : null,
+      ],
+      { 'data-item': key },
     );
   }
 
@@ -203,8 +194,8 @@ export function itemsTable({ job, query: firstQuery, signal, onRetry }) {
     }
     toggle(open.has(key));
     return h(
-      'td',
-      { class: 'output' },
+      'div',
+      {},
       h('div', { class: 'output-line' }, canPlay ? thumbnail(output) : null, canPlay ? button : null, downloadLink(output)),
       holder,
     );

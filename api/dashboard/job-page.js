@@ -1,5 +1,6 @@
 /** `#/jobs/{job}`: one job, as it is at this moment. */
 import { announce } from './announcer.js';
+import { ApiError } from './ask.js';
 import { attention } from './attention.js';
 import { badge, changeBadge } from './badge.js';
 import { h, setText, show } from './element.js';
@@ -15,13 +16,14 @@ import { ago } from './time.js';
 
 /** @typedef {import('../documents/job.ts').JobView} JobView */
 
-/** @type {Readonly<Record<import('./job-stream.js').StreamState, string>>} */
+/** @type {Readonly<Record<import('./job-stream.js').StreamState | 'missing', string>>} */
 const STREAM_TEXTS = {
   connecting: 'connecting …',
   live: '● live',
   lost: '○ connection lost, trying again …',
-  ended: 'ended; looked at again every 20 s',
+  ended: 'ended; looked at again every 5 s',
   paused: 'paused',
+  missing: 'looked for again every few seconds',
 };
 
 /** @type {import('./main.js').Page} */
@@ -67,6 +69,12 @@ export function jobPage({ main, signal, route }) {
     content,
   );
 
+  /** @param {keyof typeof STREAM_TEXTS} word */
+  function showLive(word) {
+    live.dataset.state = word;
+    setText(live, STREAM_TEXTS[word]);
+  }
+
   /** @param {string} text */
   function onDone(text) {
     show(fault);
@@ -76,6 +84,7 @@ export function jobPage({ main, signal, route }) {
 
   /** @param {unknown} thrown */
   function onError(thrown) {
+    if (thrown instanceof ApiError && thrown.problem.code === 'NOT_FOUND') showLive('missing');
     show(fault, problemNotice(thrown));
   }
 
@@ -140,8 +149,7 @@ export function jobPage({ main, signal, route }) {
     onState(word) {
       // It begins anew every now and then, which is nobody's business.
       if (word === 'connecting' && view !== undefined) return;
-      live.dataset.state = word;
-      setText(live, STREAM_TEXTS[word]);
+      showLive(word);
     },
     onError,
   });

@@ -10,7 +10,7 @@ import { ask } from './ask.js';
 const FIRST_PAUSE_MS = 2_000;
 const MAX_PAUSE_MS = 30_000;
 /** A job that has ended can begin again: somebody retries it elsewhere, or writes another file into it. */
-const ENDED_PAUSE_MS = 20_000;
+const ENDED_PAUSE_MS = 5_000;
 
 /**
  * @param {object} options

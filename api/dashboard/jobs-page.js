@@ -10,6 +10,7 @@ import { countsText, JOB_STATES } from './phases.js';
 import { poll } from './poll.js';
 import { problemNotice } from './problem-notice.js';
 import { jobLink, jobsLink } from './routes.js';
+import { makeTable } from './table.js';
 import { ago } from './time.js';
 
 /** @typedef {import('../documents/jobs.ts').JobSummary} JobSummary */
@@ -38,16 +39,11 @@ export function jobsPage({ main, signal, route }) {
     h('option', { value: '' }, 'Any state'),
     ...JOB_STATES.map((word) => h('option', { value: word }, word)),
   );
-  const body = h('tbody', {});
-  const rows = keyedRows(body, { keyOf: (/** @type {JobSummary} */ job) => job.job_id, make: jobRow });
-  const heads = ['Job', 'State', 'Items', 'Needs somebody', 'Last change'].map((text) => h('th', { scope: 'col' }, text));
-  const table = h(
-    'table',
-    { class: 'jobs' },
-    h('caption', { class: 'unseen' }, 'Jobs'),
-    h('thead', {}, h('tr', {}, ...heads)),
-    body,
-  );
+  const table = makeTable('jobs', 'Jobs', ['Job', 'State', 'Items', 'Needs somebody', 'Last change']);
+  const rows = keyedRows(table.body, {
+    keyOf: (/** @type {JobSummary} */ job) => job.job_id,
+    make: (job) => table.row(jobCells(job)),
+  });
   const summary = h('p', { class: 'faint', id: 'jobs-summary' }, 'Looking …');
   const pager = h('nav', { class: 'pager', 'aria-label': 'Pages of jobs' });
   const content = h(
@@ -61,7 +57,7 @@ export function jobsPage({ main, signal, route }) {
       h('label', { for: 'job-state', class: 'unseen' }, 'State'),
       states,
     ),
-    h('div', { class: 'wide' }, table),
+    h('div', { class: 'wide' }, table.element),
   );
   const nothing = h('div', {});
   show(main, h('h1', {}, 'Jobs'), state, content, nothing, summary, pager);
@@ -98,7 +94,7 @@ export function jobsPage({ main, signal, route }) {
     const isFirstPage = !query.has('after');
     const isEmpty = list.jobs.length === 0 && isFirstPage;
     content.hidden = isEmpty;
-    table.hidden = shown.length === 0;
+    table.element.hidden = shown.length === 0;
     rows.update(shown);
     const name = text.trim();
     if (isEmpty) {
@@ -157,28 +153,18 @@ export function jobsPage({ main, signal, route }) {
 }
 
 /** @param {JobSummary} job */
-function jobRow({ job_id: job, state, counts, problems, updated_at: updated }) {
+function jobCells({ job_id: job, state, counts, problems, updated_at: updated }) {
   const needs = [
     counts.failed === 0 ? '' : `${countText(counts.failed)} failed`,
     counts.removed === 0 ? '' : `${countText(counts.removed)} removed`,
     problems === 0 ? '' : plural(problems, 'problem'),
   ].filter((text) => text !== '');
-  return h(
-    'tr',
-    {},
-    h('th', { scope: 'row' }, h('a', { class: 'name', href: jobLink(job), 'data-control': 'job' }, job)),
-    h('td', {}, badge(state)),
-    h(
-      'td',
-      { class: 'counts', title: countsText(counts) },
-      bar(counts),
-      h(
-        'span',
-        { class: 'number' },
-        counts.total === 0 ? 'none' : `${countText(counts.done)} of ${countText(counts.total)} done`,
-      ),
-    ),
-    h('td', {}, needs.length === 0 ? h('span', { class: 'faint' }, '–') : h('span', { class: 'tone-bad' }, needs.join(', '))),
-    h('td', {}, ago(updated)),
-  );
+  const done = counts.total === 0 ? 'none' : `${countText(counts.done)} of ${countText(counts.total)} done`;
+  return [
+    h('a', { class: 'name', href: jobLink(job), 'data-control': 'job' }, job),
+    badge(state),
+    h('div', { class: 'counts', title: countsText(counts) }, bar(counts), h('span', { class: 'number' }, done)),
+    needs.length === 0 ? null : h('span', { class: 'tone-bad' }, needs.join(', ')),
+    ago(updated),
+  ];
 }

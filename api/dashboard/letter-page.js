@@ -1,10 +1,10 @@
 /** `#/dead-letters/{id}`: one letter, whole. */
 import { announce } from './announcer.js';
 import { ask } from './ask.js';
-import { codeLink } from './attention.js';
 import { h, show } from './element.js';
 import { plural, prettyText } from './format.js';
 import { askToWork } from './letter-actions.js';
+import { letterCode } from './letter-code.js';
 import { problemNotice } from './problem-notice.js';
 import { jobLink, lettersLink } from './routes.js';
 import { exact } from './time.js';
@@ -58,11 +58,7 @@ function letterParts(letter, onDone) {
     ['Stages', stages.length === 0 ? null : stages.join(', ')],
   ];
   return [
-    h(
-      'div',
-      { class: 'card tone-bad' },
-      h('p', {}, code === 'MAX_RECEIVES' ? code : codeLink(code), ' ', h('strong', {}, reason)),
-    ),
+    h('div', { class: 'card tone-bad' }, h('p', {}, letterCode(code), ' ', h('strong', {}, reason))),
     h(
       'div',
       { class: 'actions' },

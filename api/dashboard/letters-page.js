@@ -1,13 +1,14 @@
 /** `#/dead-letters`: what no consumer could settle, by reason. */
 import { announce } from './announcer.js';
 import { ask } from './ask.js';
-import { codeLink } from './attention.js';
 import { h, setText, show } from './element.js';
 import { countText, plural } from './format.js';
 import { askToWork } from './letter-actions.js';
 import { idsOfGroup } from './letter-choice.js';
+import { letterCode } from './letter-code.js';
 import { problemNotice } from './problem-notice.js';
 import { jobLink, letterLink, lettersLink } from './routes.js';
+import { filledTable, makeTable } from './table.js';
 import { ago } from './time.js';
 
 /** @typedef {import('zod').infer<typeof import('../documents/dead-letters.ts').LetterList>} LetterList */
@@ -122,26 +123,18 @@ export function lettersPage({ main, signal, route }) {
 
   /** @param {readonly Group[]} groups @param {readonly Letter[]} list */
   function groupsSection(groups, list) {
-    const heads = ['Reason', 'Job', 'Stage', 'Letters', 'Oldest', 'Do'].map((text) => h('th', { scope: 'col' }, text));
+    const table = makeTable('groups', 'Dead letters by reason', ['Reason', 'Job', 'Stage', 'Letters', 'Oldest', 'Do']);
+    const rows = groups.map((group) => table.row(groupCells(group, list), { 'data-group': group.code }));
     return h(
       'section',
       { 'aria-labelledby': 'groups-title' },
       h('h2', { id: 'groups-title' }, 'By reason'),
-      h(
-        'div',
-        { class: 'wide' },
-        h(
-          'table',
-          { class: 'groups' },
-          h('thead', {}, h('tr', {}, ...heads)),
-          h('tbody', {}, ...groups.map((group) => groupRow(group, list))),
-        ),
-      ),
+      h('div', { class: 'wide' }, filledTable(table, rows)),
     );
   }
 
   /** @param {Group} group @param {readonly Letter[]} list */
-  function groupRow(group, list) {
+  function groupCells(group, list) {
     const { code, reason, job, stage, letters, quarantined, oldest, example } = group;
     const ids = idsOfGroup(group, list);
     const about = `${plural(letters, 'letter')}, ${code}${job === null ? '' : `, ${job}`}`;
@@ -153,29 +146,19 @@ export function lettersPage({ main, signal, route }) {
             { type: 'button', 'aria-label': `${text} ${about}`, onclick: () => askToWork(action, ids, onDone) },
             `${text} …`,
           );
-    return h(
-      'tr',
-      { 'data-group': code },
-      h('th', { scope: 'row' }, code === 'MAX_RECEIVES' ? h('span', {}, code) : codeLink(code), h('p', { class: 'why' }, reason)),
+    return [
+      h('div', {}, letterCode(code), h('p', { class: 'why' }, reason)),
+      job === null ? 'none named' : job === 'several' ? 'several' : h('a', { href: jobLink(job) }, job),
+      stage,
       h(
-        'td',
+        'div',
         {},
-        job === null
-          ? h('span', { class: 'faint' }, 'none named')
-          : job === 'several'
-            ? 'several'
-            : h('a', { href: jobLink(job) }, job),
-      ),
-      h('td', {}, stage ?? h('span', { class: 'faint' }, '–')),
-      h(
-        'td',
-        { class: 'number' },
         countText(letters),
         quarantined === 0 ? null : h('p', { class: 'tone-warn' }, `‖ ${countText(quarantined)} sent too often`),
       ),
-      h('td', {}, ago(oldest)),
+      ago(oldest),
       h(
-        'td',
+        'div',
         {},
         h(
           'div',
@@ -186,7 +169,7 @@ export function lettersPage({ main, signal, route }) {
         ),
         ids.length > 0 && ids.length < letters ? h('p', { class: 'faint' }, `${countText(ids.length)} at a time`) : null,
       ),
-    );
+    ];
   }
 
   void look();
@@ -200,28 +183,24 @@ export function lettersPage({ main, signal, route }) {
 
 /** @param {readonly Letter[]} list */
 function listSection(list) {
-  const heads = ['Letter', 'Reason', 'Jobs', 'Received', 'Since'].map((text) => h('th', { scope: 'col' }, text));
-  const row = (/** @type {Letter} */ { id, code, jobs, at, receive_count: received, replays }) =>
-    h(
-      'tr',
-      {},
-      h('th', { scope: 'row' }, h('a', { class: 'name', href: letterLink(id) }, h('code', {}, id))),
-      h('td', {}, code),
-      h('td', {}, jobs.join(', ') || h('span', { class: 'faint' }, '–')),
-      h(
-        'td',
-        { class: 'number' },
-        received === null ? '–' : `${countText(received)} ×`,
-        replays === 0 ? '' : `, replayed ${countText(replays)} ×`,
-      ),
-      h('td', {}, ago(at)),
-    );
+  const table = makeTable('letters', 'Dead letters one by one', ['Letter', 'Reason', 'Jobs', 'Received', 'Since']);
   const shown = list.slice(0, MOST_SHOWN);
+  const rows = shown.map(({ id, code, jobs, at, receive_count: received, replays }) => {
+    const times = received === null ? '' : `${countText(received)} ×`;
+    const again = replays === 0 ? '' : `, replayed ${countText(replays)} ×`;
+    return table.row([
+      h('a', { class: 'name', href: letterLink(id) }, h('code', {}, id)),
+      code,
+      jobs.join(', '),
+      times + again,
+      ago(at),
+    ]);
+  });
   return h(
     'section',
     { 'aria-labelledby': 'letters-title' },
     h('h2', { id: 'letters-title' }, 'One by one'),
-    h('div', { class: 'wide' }, h('table', {}, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...shown.map(row)))),
+    h('div', { class: 'wide' }, filledTable(table, rows)),
     shown.length < list.length ? h('p', { class: 'faint' }, `The first ${MOST_SHOWN}: filter for others.`) : null,
   );
 }

@@ -22,6 +22,7 @@ import { keepTimesTrue } from './time.js';
 /** @typedef {(context: PageContext) => void | { changeQuery(query: URLSearchParams): void }} Page */
 
 const main = /** @type {HTMLElement} */ (document.getElementById('main'));
+const nav = /** @type {HTMLElement} */ (document.querySelector('.top nav'));
 const signOutButton = /** @type {HTMLButtonElement} */ (document.getElementById('sign-out'));
 
 /** @type {Readonly<Record<import('./routes.js').Route['page'], Page>>} */
@@ -66,8 +67,10 @@ function askWho() {
   current?.stop.abort();
   current = undefined;
   signOutButton.hidden = true;
+  nav.hidden = true;
   showSignIn(main, () => {
     isSigningIn = false;
+    nav.hidden = false;
     void start();
   });
 }

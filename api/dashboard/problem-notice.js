@@ -1,6 +1,9 @@
 /** What went wrong and what to do, as the API tells it. */
+import { adviceLine } from './advice.js';
 import { ApiError } from './ask.js';
 import { h } from './element.js';
+import { sentence } from './format.js';
+import { filledTable, makeTable } from './table.js';
 
 /** @typedef {import('../../manifests/field-errors.ts').FieldError} FieldError */
 
@@ -16,7 +19,7 @@ export function problemNotice(thrown) {
   return h(
     'div',
     { class: 'notice tone-bad', role: 'alert' },
-    h('p', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, '✕ '), h('strong', {}, detail)),
+    h('p', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, '✕ '), h('strong', {}, sentence(detail))),
     fixLine(fix),
     fieldErrors(errors),
     h('p', { class: 'faint' }, link, requestId === '' ? '' : ' · request ', requestId === '' ? null : h('code', {}, requestId)),
@@ -26,14 +29,13 @@ export function problemNotice(thrown) {
 /** @param {string | null | undefined} fix */
 export function fixLine(fix) {
   if (fix === null || fix === undefined || fix === '') return null;
-  return h('p', {}, h('span', { class: 'label' }, 'What to do '), fix);
+  return adviceLine('What to do', fix);
 }
 
 /** @param {readonly FieldError[]} errors */
 export function fieldErrors(errors) {
   if (errors.length === 0) return null;
-  const row = (/** @type {FieldError} */ { field, expected, found }) =>
-    h('tr', {}, h('th', { scope: 'row' }, h('code', {}, field)), h('td', {}, expected), h('td', {}, h('code', {}, found)));
-  const head = ['Field', 'Expected', 'Found'].map((text) => h('th', { scope: 'col' }, text));
-  return h('div', { class: 'wide' }, h('table', {}, h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...errors.map(row))));
+  const table = makeTable('snug', 'Fields', ['Field', 'Expected', 'Found']);
+  const rows = errors.map(({ field, expected, found }) => table.row([h('code', {}, field), expected, h('code', {}, found)]));
+  return h('div', { class: 'wide' }, filledTable(table, rows));
 }

@@ -8,6 +8,9 @@ import { jobLink } from './routes.js';
 /** @typedef {import('../documents/job.ts').JobView} JobView */
 /** @typedef {JobView['stages'][number]} Stage */
 
+/** Around the boxes, so that the ring of one in focus is seen whole; as in job.css. */
+const FRAME = 3;
+
 /** @param {AbortSignal} signal */
 export function stageGraph(signal) {
   const drawing = h('div', { class: 'graph' });
@@ -17,8 +20,8 @@ export function stageGraph(signal) {
   let drawn = '';
 
   function draw() {
-    const width = element.clientWidth;
-    if (view === undefined || width === 0) return;
+    const width = element.clientWidth - 2 * FRAME;
+    if (view === undefined || width <= 0) return;
     const { job_id: job, stages } = view;
     const now = JSON.stringify([width, stages]);
     if (now === drawn) return;
@@ -49,7 +52,7 @@ export function stageGraph(signal) {
       ...layout.edges.map(({ path }) => svg('path', { d: path, class: 'arrow', 'marker-end': 'url(#head)' })),
     );
     const boxes = stages.map((stage) => {
-      const box = h('li', {}, stageBox(job, stage));
+      const box = h('li', {}, stageBox(job, stage, layout.shape === 'list'));
       const place = layout.places.find(({ name }) => name === stage.name);
       // Through the object model: the page's policy allows no style attributes.
       Object.assign(box.style, {
@@ -81,10 +84,11 @@ export function stageGraph(signal) {
   };
 }
 
-/** @param {string} job @param {Stage} stage */
-function stageBox(job, { name, phase, why, description, maker, after, counts }) {
+/** @param {string} job @param {Stage} stage @param {boolean} saysAfter where no arrow does */
+function stageBox(job, { name, phase, why, description, maker, after, counts }, saysAfter) {
   const shown = shownPhase(phase, counts);
   const makerText = maker === 'external' ? 'another program' : maker;
+  const afterText = after.length === 0 ? null : `after ${after.join(', ')}`;
   return h(
     'a',
     {
@@ -94,8 +98,12 @@ function stageBox(job, { name, phase, why, description, maker, after, counts }) 
       title: [description, why].filter(Boolean).join('\n'),
     },
     h('span', { class: 'stage-top' }, h('strong', {}, name), badge(shown)),
-    h('span', { class: 'maker' }, makerText),
-    after.length === 0 ? null : h('span', { class: 'unseen' }, `, after ${after.join(' and ')}. `),
+    h(
+      'span',
+      { class: 'maker' },
+      makerText,
+      afterText === null ? null : h('span', { class: saysAfter ? null : 'unseen' }, ` ${afterText}`),
+    ),
     counts.total === 0 ? null : bar(counts),
     h('span', { class: 'stage-counts' }, counts.total === 0 ? why || 'Nothing asks for it.' : countsText(counts)),
   );
