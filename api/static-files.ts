@@ -3,7 +3,7 @@
  * out of.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,9 +27,10 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 
 export const DASHBOARD_FOLDER = fileURLToPath(new URL('./dashboard/', import.meta.url));
 
-/** By the path that they are asked for with: `/app.js`, and `/` for `index.html`. */
+/** By the path that they are asked for with: `/app.js`, and `/` for `index.html`. None where there is no such folder. */
 export function readStaticFiles(folder: string): ReadonlyMap<string, StaticFile> {
   const files = new Map<string, StaticFile>();
+  if (!existsSync(folder)) return files;
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const mediaType = MEDIA_TYPES[extname(entry.name)];
     if (!entry.isFile() || mediaType === undefined) continue;

@@ -5,7 +5,8 @@ import { type ApiServer, startApi } from '../api/server.ts';
 import type { Config } from '../config.ts';
 import { createJobTurns } from '../consumers/job-turns.ts';
 import type { Logger } from '../log.ts';
-import { reconcile } from '../pipeline/reconcile.ts';
+import { type Reconciler, reconcile } from '../pipeline/reconcile.ts';
+import { proveConditionalCreate } from '../storage/conditional-create-proof.ts';
 import { createGuardedFetch } from '../storage/guarded-fetch.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openDeadLetters, openMainQueue } from './dead-letters/queues.ts';
@@ -35,8 +36,20 @@ export async function startApiProcess(config: Config, log: Logger, options: ApiP
       : createJobTurns({
           concurrency: config.MILLRACE_CONCURRENCY,
           log,
-          reconcile: async (job, signal) => void (await reconcile(reconciler, job, signal)),
+          reconcile: async (job, signal) => {
+            await prove(reconciler);
+            await reconcile(reconciler, job, signal);
+          },
         });
+  /** As a consumer does at start, for claims are taken here too; before the first one, so that a bucket that is away keeps nobody from starting. */
+  let proven: Promise<void> | undefined;
+  function prove({ store, layout, randomId: random }: Reconciler): Promise<void> {
+    proven ??= proveConditionalCreate(store, { prefix: layout.proofPrefix, random }).catch((thrown: unknown) => {
+      proven = undefined;
+      throw thrown;
+    });
+    return proven;
+  }
   const publicAddress = publicAddressOf(config);
   const fetch = createGuardedFetch({
     allowHosts: config.HTTP_ALLOW_HOSTS,

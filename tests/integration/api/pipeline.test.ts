@@ -112,6 +112,8 @@ describe.skipIf(TOOLS === undefined)('the segment and status routes', () => {
     expect(await segment(request)).toMatchObject({ status: 202, json: { expected: 2, outputs: outputsOf('bucket') } });
     await expectReady(api, 'bucket');
 
+    // An output is there a moment before its result.
+    await stack.untilDone('bucket');
     const before = await stack.objects('pipelines/bucket/');
     expect((await segment(request)).status).toBe(202);
     expect(await stack.objects('pipelines/bucket/')).toEqual(before);

@@ -131,7 +131,7 @@ describe('millrace dev', () => {
   });
 
   it.each([
-    { what: 'a port that is none', args: ['--port', '70000'], says: 'expected a whole number from 0 to 65533' },
+    { what: 'a port that is none', args: ['--port', '70000'], says: 'expected a whole number from 0 to 65532' },
     { what: 'a number of workers that is none', args: ['--workers', 'two'], says: 'expected a whole number from 0 to 64' },
   ])('refuses $what', async ({ args, says }) => {
     const { code, stdout, stderr } = await millrace(['dev', ...args], { cwd: directory });
