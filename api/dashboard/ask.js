@@ -13,10 +13,10 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 60_000;
 
-/** Called whenever the API does not know who asks. */
-let onStranger = () => undefined;
+/** Called whenever the API does not know who asks. @type {() => void} */
+let onStranger = () => {};
 
-/** @param {() => undefined} listener */
+/** @param {() => void} listener */
 export function whenStranger(listener) {
   onStranger = listener;
 }

@@ -13,7 +13,7 @@ import { showSignIn, signOut, whoAmI } from './session.js';
 import { keepTimesTrue } from './time.js';
 
 /**
- * A page shows itself in `main` until `signal` is aborted. `query` false: this address it cannot show in place, and it is made anew.
+ * A page shows itself in `main` until `signal` is aborted. One that answers `changeQuery` stays when no more than the query has changed.
  * @typedef {object} PageContext
  * @property {HTMLElement} main
  * @property {AbortSignal} signal
@@ -87,7 +87,7 @@ async function start() {
   }
 }
 
-whenStranger(() => void askWho());
+whenStranger(askWho);
 addEventListener('hashchange', showRoute);
 signOutButton.addEventListener('click', async () => {
   await signOut().catch(() => undefined);
