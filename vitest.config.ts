@@ -14,6 +14,11 @@ const project = (name: string, testTimeout: number) => ({
 export default defineConfig({
   test: {
     maxWorkers: Math.max(LEAST_WORKERS, availableParallelism()),
-    projects: [project('unit', 10_000), project('integration', 120_000), project('conformance', 120_000)],
+    projects: [
+      project('unit', 10_000),
+      project('integration', 120_000),
+      project('conformance', 120_000),
+      project('browser', 60_000),
+    ],
   },
 });
