@@ -102,7 +102,9 @@ function ending(status: string, result: Result | undefined): string {
   const took = result.worker_sec === undefined ? '' : ` after ${result.worker_sec.toFixed(1)} s`;
   const fix = result.error?.fix === undefined ? '' : ` (${result.error.fix})`;
   const error = result.error === undefined ? '' : `: ${result.error.code}: ${result.error.message}${fix}`;
-  return `${status}${took}, says ${by}${error}`;
+  const chunks = status === 'split' ? result.output?.chunks : undefined;
+  const into = typeof chunks === 'number' ? ` into ${chunks} chunks` : '';
+  return `${status}${into}${took}, says ${by}${error}`;
 }
 
 async function readDocument<T>(
