@@ -1,6 +1,7 @@
 /** The API as a server: on an address, until it is stopped. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Registry } from 'prom-client';
 import { MillraceError } from '../errors.ts';
@@ -121,6 +122,11 @@ export async function startApi(options: ApiServerOptions): Promise<ApiServer> {
     },
     (incoming, outgoing) => void answer(incoming, outgoing),
   );
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const actualPort = await listen(server, host, port);
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`;
   log.info({ url, tokens: secrets.length }, 'the API is listening');
@@ -134,7 +140,11 @@ export async function startApi(options: ApiServerOptions): Promise<ApiServer> {
       server.close();
       watch.close();
       // Of what is answered from now on, the connections would stay open for the client's next request.
-      const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+      const idle = setInterval(() => {
+        server.closeIdleConnections();
+        // Browsers open spare ones. To Node one that has not sent a byte yet is not idle: it waits for the request.
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      }, IDLE_CHECK_MS);
       const cut = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS);
       await closed;
       clearInterval(idle);

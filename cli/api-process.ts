@@ -22,6 +22,8 @@ export interface ApiProcessOptions {
   /** Those of the settings unless given. */
   readonly tokens?: readonly string[];
   readonly pollMs?: number;
+  /** How long one poll of the dead-letter queue waits; 0 for a queue that is one server. */
+  readonly letterPollSeconds?: number;
   /** Of a consumer in this process, where it counts. */
   readonly registry?: Registry | undefined;
 }
@@ -57,6 +59,7 @@ export async function startApiProcess(config: Config, log: Logger, options: ApiP
     return proven;
   }
   const publicAddress = publicAddressOf(config);
+  const letterPoll = options.letterPollSeconds === undefined ? {} : { pollSeconds: options.letterPollSeconds };
   const fetch = createGuardedFetch({
     allowHosts: config.HTTP_ALLOW_HOSTS,
     maxBodyBytes: config.MILLRACE_MAX_MANIFEST_BYTES,
@@ -75,7 +78,7 @@ export async function startApiProcess(config: Config, log: Logger, options: ApiP
       config.MILLRACE_DEAD_LETTER_QUEUE_URL === undefined
         ? undefined
         : {
-            openLetters: () => openDeadLetters(config, { waitForHidden: false }),
+            openLetters: () => openDeadLetters(config, { waitForHidden: false, ...letterPoll }),
             openSink: () => openMainQueue(config),
             auditFile: join(config.MILLRACE_DATA, 'dead-letters', 'audit.jsonl'),
           },

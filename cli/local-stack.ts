@@ -147,6 +147,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       host: LOOPBACK,
       port: ports.api,
       registry: consumer?.registry,
+      letterPollSeconds: 0,
     });
     stops.push(() => api.stop());
     await rememberPorts(dataDir, {

@@ -198,6 +198,7 @@ describe('readConfig', () => {
       'MILLRACE_WEBHOOK_URL',
       'MILLRACE_WEBHOOK_SECRET',
       'MILLRACE_API_TOKENS',
+      'MILLRACE_API_METRICS_TOKENS',
     ]);
     fc.assert(
       fc.property(fc.subarray(SECRETS), fc.stringMatching(/^[A-Za-z0-9/+]{16,40}$/), (names, secret) => {

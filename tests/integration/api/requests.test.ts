@@ -290,6 +290,22 @@ describe('requests', () => {
     await counted.stop();
   });
 
+  it('that a browser keeps a connection ready for do not hold up a stop', async () => {
+    const stopped = await start({ log: silentLogger });
+    const spare = connect(stopped.port, '127.0.0.1');
+    await once(spare, 'connect');
+    await fetch(`${stopped.url}/healthz`);
+    const closed = once(spare, 'close');
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+      spare.destroy();
+    }, 8_000);
+    await Promise.all([stopped.stop(), closed]);
+    clearTimeout(late);
+    expect(isLate).toBe(false);
+  });
+
   it('for the dashboard are answered from its files, or by none', async () => {
     const { status, headers } = await api.ask('GET', '/', { token: false });
     expect([200, 404]).toContain(status);

@@ -6,8 +6,9 @@ import { createInMemory, type InMemory, lastItems, layout } from './consumer-in-
 const SEGMENTS = [0, 1, 2].map((start_sec) => ({ start_sec, duration_sec: 1 }));
 
 /** Three segments: two done, one failed; each took so many seconds of the run, and two play ten. */
-async function workedJob(run_sec = 1): Promise<InMemory> {
+async function workedJob({ run_sec = 1, laterMs = 0 } = {}): Promise<InMemory> {
   const world = createInMemory();
+  world.clockMs += laterMs;
   world.put('inputs/audio/master.wav', 'sound');
   world.put('segments.json', SEGMENTS);
   await world.reconcile();
@@ -63,7 +64,7 @@ describe('the cost of a job', () => {
     const memory: ResultMemory = new Map();
     const first = await workedJob();
     await readJobCost(costsOf(first, memory), await planJob(first.source, 'job'));
-    const again = await workedJob(5);
+    const again = await workedJob({ run_sec: 5, laterMs: 60_000 });
     const cost = await readJobCost(costsOf(again, memory), await planJob(again.source, 'job'));
     expect(cost?.gpuSeconds).toBe(15);
   });
