@@ -99,6 +99,16 @@ describe('random requests', () => {
     expect(well.length, [...answered].join('\n')).toBeGreaterThan(5);
   }, 60_000);
 
+  it('have parameters with values that their schemas allow', () => {
+    const parameters = Object.values(document.paths).flatMap((methods) =>
+      Object.values(methods).flatMap((each) => each.parameters),
+    );
+    const flags = parameters.filter(({ schema }) => schema.type === 'boolean');
+    expect(flags.map(({ name }) => name).sort()).toEqual(expect.arrayContaining(['cost', 'download']));
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    for (const { name, schema } of flags) expect(ajv.validate(schema, true), name).toBe(true);
+  });
+
   it('may begin with any bytes at all', async () => {
     await fc.assert(
       fc.asyncProperty(anyText(60), fc.constantFrom('GET', 'POST', 'DELETE'), async (text, method) => {
