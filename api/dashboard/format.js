@@ -19,6 +19,21 @@ export function bytesText(bytes) {
   return `${value.toFixed(1)} ${BYTE_UNITS[unit]}`;
 }
 
+/**
+ * `42 s of GPU, $0.0130`: no price where none is set, and what was not measured is said. Empty before anything was.
+ * @param {{ readonly gpu_sec: number, readonly usd: number | null, readonly unmeasured: number, readonly usd_per_output_minute: number | null }} cost
+ */
+export function costText({ gpu_sec: seconds, usd, unmeasured, usd_per_output_minute: perMinute }) {
+  if (seconds === 0 && unmeasured === 0) return '';
+  const price = usd === null ? [] : [`about $${dollars(usd)}`];
+  const each = perMinute === null ? [] : [`$${dollars(perMinute)} a minute of output`];
+  const rest = unmeasured === 0 ? [] : [`${plural(unmeasured, 'attempt')} unmeasured`];
+  return [`${seconds.toFixed(seconds < 10 ? 1 : 0)} s of GPU`, ...price, ...each, ...rest].join(', ');
+}
+
+/** Two digits that say something: most jobs cost cents. @param {number} usd */
+const dollars = (usd) => (usd >= 1 ? usd.toFixed(2) : usd.toPrecision(2));
+
 /** The API begins its details in lower case, as log lines do. @param {string} text */
 export const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 

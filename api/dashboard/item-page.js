@@ -94,6 +94,7 @@ export function itemPage({ main, signal, route }) {
         { class: story.phase === 'failed' ? 'card tone-bad' : 'card' },
         story.error === null || story.phase === 'done' ? null : errorLines(story.error),
         story.why === '' || says(story.error, story.why) ? null : h('p', {}, story.why),
+        ...story.circumstances.map((sentence) => h('p', {}, sentence)),
         adviceLine('What to do', story.advice),
         ...story.runs.map((run) =>
           h('p', {}, 'Run ', h('code', {}, run.run_id), ` at ${run.endpoint}: RunPod says ${run.says}.`),

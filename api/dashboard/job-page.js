@@ -5,6 +5,7 @@ import { attention } from './attention.js';
 import { badge, changeBadge } from './badge.js';
 import { h, setText, show } from './element.js';
 import { filesList } from './files-list.js';
+import { costText } from './format.js';
 import { itemsTable } from './items-table.js';
 import { actionButtons, retry } from './job-actions.js';
 import { followJob } from './job-stream.js';
@@ -122,12 +123,14 @@ export function jobPage({ main, signal, route }) {
   }
 
   /** @param {JobView} next */
-  function showFacts({ counts, created_at: created, updated_at: updated, held_until: heldUntil, waits_for_slots: waits }) {
+  function showFacts({ counts, cost, created_at: created, updated_at: updated, held_until: heldUntil, waits_for_slots: waits }) {
+    const spent = cost === null ? '' : costText(cost);
     show(
       facts,
       h('span', { 'data-counts': true }, countsText(counts)),
       h('span', {}, 'Begun ', ago(created)),
       h('span', {}, 'Last change ', ago(updated)),
+      spent === '' ? null : h('span', { 'data-cost': true }, spent),
       heldUntil === null ? null : h('span', { class: 'tone-warn' }, '‖ RunPod refused; tried again ', ago(heldUntil)),
       waits ? h('span', { class: 'tone-warn' }, '‖ Waits for a slot: its endpoint has as many runs as it may') : null,
     );

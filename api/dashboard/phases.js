@@ -25,6 +25,7 @@ const LOOKS = {
   empty: { sign: '–', tone: 'calm', means: 'Nothing in it turns a stage on.' },
   claimed: { sign: '→', tone: 'busy', means: 'About to be given to RunPod.' },
   succeeded: { sign: '✓', tone: 'good', means: 'Its output was written.' },
+  split: { sign: '⧉', tone: 'good', means: 'The source is long: it was divided into chunks, which are made one by one.' },
   refused: { sign: '‖', tone: 'warn', means: 'RunPod refused it; that costs no attempt.' },
 };
 /** @type {Look} */

@@ -84,6 +84,7 @@ describe.skipIf(CHROMIUM === undefined || TOOLS === undefined)('the dashboard', 
     await untilStage(page, 'concatenation', '1 of 1 done');
     await untilIs(page, 'done');
 
+    await page.locator('[data-cost]', { hasText: 's of GPU' }).waitFor();
     expect(await page.evaluate('window.isTheSamePage')).toBe(true);
     expect(await page.evaluate('window.seen')).toEqual(expect.arrayContaining(['working', 'done']));
     expect(await page.title()).toBe('✓ talk – Millrace');

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { bytesText, clockText, plural, prettyText, relativeText, sentence, utcText } from '../../../../api/dashboard/format.js';
+import {
+  bytesText,
+  clockText,
+  costText,
+  plural,
+  prettyText,
+  relativeText,
+  sentence,
+  utcText,
+} from '../../../../api/dashboard/format.js';
 
 const NOW_MS = Date.parse('2026-11-27T12:00:00.000Z');
 
@@ -44,5 +53,15 @@ describe('figures on the dashboard', () => {
   it('JSON is shown in lines, and what is none as it came', () => {
     expect(prettyText('{"a":1}')).toBe('{\n  "a": 1\n}');
     expect(prettyText('<b>no JSON')).toBe('<b>no JSON');
+  });
+
+  it('tells costs with two digits that say something, and what is not in them', () => {
+    const cost = { gpu_sec: 41.6, usd: 0.012896, unmeasured: 0, usd_per_output_minute: 0.01 };
+    expect(costText(cost)).toBe('42 s of GPU, about $0.013, $0.010 a minute of output');
+    expect(costText({ ...cost, usd: null, usd_per_output_minute: null, unmeasured: 1 })).toBe(
+      '42 s of GPU, 1 attempt unmeasured',
+    );
+    expect(costText({ ...cost, gpu_sec: 3.21, usd: 12.3456, usd_per_output_minute: null })).toBe('3.2 s of GPU, about $12.35');
+    expect(costText({ gpu_sec: 0, usd: 0, unmeasured: 0, usd_per_output_minute: null })).toBe('');
   });
 });
