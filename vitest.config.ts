@@ -8,8 +8,9 @@ const LEAST_WORKERS = 3;
 /** While `npm test` records a run: what each test file logs, throws and answers, for the search for secrets at the end. */
 const setupFiles = ['tests/integration/secrets/setup.ts'];
 
-const project = (name: string, testTimeout: number) => ({
-  test: { name, include: [`tests/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, setupFiles },
+/** `isolate`: whether each file has a process of its own. Starting it is most of what a small one takes. */
+const project = (name: string, testTimeout: number, isolate: boolean) => ({
+  test: { name, include: [`tests/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, isolate, setupFiles },
 });
 
 /**
@@ -21,6 +22,6 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/co
 export default defineConfig({
   test: {
     maxWorkers: Math.max(LEAST_WORKERS, availableParallelism()),
-    projects: [project('unit', 10_000), project('integration', 120_000), project('conformance', 120_000)],
+    projects: [project('unit', 60_000, false), project('integration', 120_000, true), project('conformance', 120_000, true)],
   },
 });
