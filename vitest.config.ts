@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { StartOrder } from './tests/start-order.ts';
 
-/** The longest suites wait for leases, sweeps and servers that are away: two files at once leave two processors idle. */
-const LEAST_WORKERS = 3;
+/** About half of the long suites wait for leases, sweeps and servers that are away: two files at once would leave two processors idle. */
+const LEAST_WORKERS = 4;
 
 /** While `npm test` records a run: what each test file logs, throws and answers, for the search for secrets at the end. */
 const setupFiles = ['tests/integration/secrets/setup.ts'];
@@ -22,6 +23,7 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/co
 export default defineConfig({
   test: {
     maxWorkers: Math.max(LEAST_WORKERS, availableParallelism()),
+    sequence: { sequencer: StartOrder },
     projects: [project('unit', 60_000, false), project('integration', 120_000, true), project('conformance', 120_000, true)],
   },
 });
