@@ -4,6 +4,9 @@ import type { Outcome } from '../../../consumers/settle.ts';
 import { createSqsConsumer } from '../../../consumers/sqs.ts';
 import { silentLogger } from '../../../log.ts';
 
+/** Bounds a hang: the default of a second is over before a busy machine has begun. */
+const SLOW_MACHINE = { timeout: 20_000 };
+
 /** Enough for both pollers to hold more than they may before they ask again. */
 const BATCHES = 52;
 
@@ -32,9 +35,9 @@ test('a consumer whose every hand has long work says so, and asks for nothing', 
   expect(consumer.status().full).toBe(false);
   consumer.start();
   onTestFinished(() => consumer.stop());
-  await vi.waitFor(() => expect(consumer.status()).toMatchObject({ full: true, inFlight: 520 }));
+  await vi.waitFor(() => expect(consumer.status()).toMatchObject({ full: true, inFlight: 520 }), SLOW_MACHINE);
   expect(asked).toBe(BATCHES);
   work.resolve({ kind: 'done' });
-  await vi.waitFor(() => expect(consumer.status()).toMatchObject({ full: false, inFlight: 0 }));
-  await vi.waitFor(() => expect(asked).toBeGreaterThan(BATCHES));
+  await vi.waitFor(() => expect(consumer.status()).toMatchObject({ full: false, inFlight: 0 }), SLOW_MACHINE);
+  await vi.waitFor(() => expect(asked).toBeGreaterThan(BATCHES), SLOW_MACHINE);
 });

@@ -76,10 +76,13 @@ test('a page of a hundred thousand keys reads no more than it gives', () => {
     }
   });
   const query = { bucket: 'videos', prefix: 'pipelines/', delimiter: '/', after: '', skipBelow: false, maxKeys: 1000 };
-  const startedMs = performance.now();
-  const page = listPage(scratch.database, query);
-  const tookMs = performance.now() - startedMs;
-  expect(page.commonPrefixes).toHaveLength(50);
+  // This thread's own time, and the least of a few: whatever else the machine does must not count.
+  const times = Array.from({ length: 5 }, () => {
+    const started = process.threadCpuUsage();
+    expect(listPage(scratch.database, query).commonPrefixes).toHaveLength(50);
+    const { user, system } = process.threadCpuUsage(started);
+    return (user + system) / 1000;
+  });
   // Reading all keys takes some hundred milliseconds.
-  expect(tookMs).toBeLessThan(50);
+  expect(Math.min(...times)).toBeLessThan(50);
 });
