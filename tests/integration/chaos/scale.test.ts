@@ -12,7 +12,7 @@ import { eventually, type StackView, viewStack } from '../loop/stack.ts';
 import { startProcess, type TestProcess } from '../runpod/processes.ts';
 import { type BookedRun, type Deployment, readBook, startDeployment } from './deployment.ts';
 
-const SIZES = (process.env.MILLRACE_SCALE_ITEMS ?? '3000').split(',').map(Number);
+const SIZES = (process.env.MILLRACE_SCALE_ITEMS ?? '2100').split(',').map(Number);
 const SMALL_ITEMS = 3;
 /** The small job comes when the big one has so much behind it. */
 const UNDER_WAY = 0.05;

@@ -35,7 +35,7 @@ describe('millrace demo', () => {
   function startDemo() {
     const args = ['cli/main.ts', 'demo', '--data', folder];
     const started = spawn(process.execPath, args, {
-      env: { PATH: process.env.PATH ?? '', HOME: folder, ...STRANGE_SHELL },
+      env: { PATH: process.env.PATH, HOME: folder, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...STRANGE_SHELL },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;

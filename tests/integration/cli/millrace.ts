@@ -29,14 +29,12 @@ export interface CommandOptions {
 }
 
 const MAIN = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
-/** Halves the time to start, which is most of what these tests take. */
-const COMPILE_CACHE = fileURLToPath(new URL('../../../node_modules/.cache/node-compile', import.meta.url));
 
 export function startMillrace(args: readonly string[], options: CommandOptions = {}): RunningCommand {
   const cwd = options.cwd ?? tmpdir();
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
     cwd,
-    env: { PATH: process.env.PATH ?? '', HOME: cwd, NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },
+    env: { PATH: process.env.PATH ?? '', HOME: cwd, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '', ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdin.on('error', () => {});

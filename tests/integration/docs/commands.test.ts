@@ -153,7 +153,7 @@ describe('the commands of the pages', () => {
         ...settings,
         PATH: `${shims}${delimiter}${process.env.PATH}`,
         HOME: cwd,
-        NODE_COMPILE_CACHE: join(directory, 'compiled'),
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -73,7 +73,9 @@ function recordLogs(): void {
   while (!Object.hasOwn(prototype, asJsonSym)) prototype = Object.getPrototypeOf(prototype);
   const original = prototype[asJsonSym];
   if (original === undefined) throw new Error('pino no longer makes its lines there');
-  prototype[asJsonSym] = function (...args) {
+  // A file before this one in the same process has seen to it.
+  if (original.name === 'recordedLine') return;
+  prototype[asJsonSym] = function recordedLine(...args) {
     const line = original.apply(this, args);
     record('log', line.trimEnd());
     return line;

@@ -24,7 +24,7 @@ function watched(reachableFrom: number) {
     maxPauseMs: 4,
     random: () => 1,
   });
-  const untilReachable = () => vi.waitFor(() => expect(watch.isReachable()).toBe(true), { interval: 2 });
+  const untilReachable = () => vi.waitFor(() => expect(watch.isReachable()).toBe(true), { interval: 2, timeout: 20_000 });
   return { watch, seen, untilReachable, probed: probed.promise };
 }
 

@@ -4,6 +4,9 @@ import { createSettler } from '../../../consumers/cloudflare-settler.ts';
 import { MillraceError } from '../../../errors.ts';
 import { silentLogger } from '../../../log.ts';
 
+/** Bounds a hang: the default of a second is over before a busy machine has begun. */
+const SLOW_MACHINE = { timeout: 20_000 };
+
 function settling(...failures: readonly MillraceError[]) {
   const calls: { acks: readonly string[]; retries: readonly [string, number][] }[] = [];
   const settle = async (acks: readonly string[], retries: readonly Retry[]) => {
@@ -38,7 +41,7 @@ test('a request that failed is sent again with the same ends, and later ones do 
   const { settler, calls } = settling(new MillraceError('QUEUE_BUSY', 'busy', { context: { retryAfterMs: 300 } }));
   const began = performance.now();
   const first = settler.ack('a');
-  await vi.waitFor(() => expect(calls).toHaveLength(1));
+  await vi.waitFor(() => expect(calls).toHaveLength(1), SLOW_MACHINE);
   await settler.ack('b');
   expect(calls.map(({ acks }) => acks)).toEqual([['a'], ['b']]);
   await first;

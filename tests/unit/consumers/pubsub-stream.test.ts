@@ -7,6 +7,9 @@ import type { HandleMessage } from '../../../consumers/queue-message.ts';
 import { MillraceError } from '../../../errors.ts';
 import { silentLogger } from '../../../log.ts';
 
+/** Bounds a hang: the default of a second is over before a busy machine has begun. */
+const SLOW_MACHINE = { timeout: 20_000 };
+
 beforeEach(
   () => void vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'Date', 'performance'] }),
 );
@@ -103,7 +106,7 @@ describe('a stream of Pub/Sub', () => {
       seen.push(body);
       return body === 'last' ? { kind: 'done' } : { kind: 'retry', delaySeconds: 600, error: failure };
     });
-    await vi.waitFor(() => expect(seen).toContain('last'));
+    await vi.waitFor(() => expect(seen).toContain('last'), SLOW_MACHINE);
     expect(service.opened).toBeGreaterThan(1);
     await consumer.stop();
   });
@@ -123,7 +126,7 @@ describe('a stream of Pub/Sub', () => {
     await vi.advanceTimersByTimeAsync(89_000);
     expect(service.opened).toBe(1);
     await vi.advanceTimersByTimeAsync(1_000);
-    await vi.waitFor(() => expect(service.opened).toBe(2));
+    await vi.waitFor(() => expect(service.opened).toBe(2), SLOW_MACHINE);
     expect(consumer.status().failedPolls).toBe(0);
     await consumer.stop();
   });
@@ -132,9 +135,9 @@ describe('a stream of Pub/Sub', () => {
     const service: Service = { backlog: [], answersPings: false, endsStreams: false, opened: 0 };
     const consumer = consume(service, quiet);
     await vi.advanceTimersByTimeAsync(93_000);
-    await vi.waitFor(() => expect(consumer.status()).toMatchObject({ failedPolls: 1 }));
+    await vi.waitFor(() => expect(consumer.status()).toMatchObject({ failedPolls: 1 }), SLOW_MACHINE);
     expect(Date.now() - (consumer.status().lastPollMs ?? 0)).toBeGreaterThan(90_000);
-    await vi.waitFor(() => expect(service.opened).toBe(2));
+    await vi.waitFor(() => expect(service.opened).toBe(2), SLOW_MACHINE);
     const stopped = consumer.stop();
     await vi.advanceTimersByTimeAsync(5_000);
     await stopped;

@@ -47,7 +47,7 @@ beforeEach(() => {
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = { RUNPOD_API_KEY: KEY }) {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', SCRIPT, '--api-url', api, ...args], {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
   });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   if (child.exitCode === null) await once(child, 'exit');

@@ -3,6 +3,9 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { unreadBytes, unreadIn } from '../../../../handlers/inputs/unread-bytes.ts';
 
+/** Bounds a hang: the default of a second is over before a busy machine has begun. */
+const SLOW_MACHINE = { timeout: 20_000 };
+
 const TABLE = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
    1: 0100007F:1F90 0100007F:A2C4 01 00008000:00000000 00:00000000 00000000     0        0 2 1 0 20 4 0 10 -1
@@ -27,9 +30,9 @@ test.skipIf(process.platform !== 'linux')(
     try {
       const connection = { senderPort: sender.localPort ?? 0, readerPort: port };
       sender.write(Buffer.alloc(5000));
-      await vi.waitFor(async () => expect(await unreadBytes(connection)).toBe(5000));
+      await vi.waitFor(async () => expect(await unreadBytes(connection)).toBe(5000), SLOW_MACHINE);
       reader.resume();
-      await vi.waitFor(async () => expect(await unreadBytes(connection)).toBe(0));
+      await vi.waitFor(async () => expect(await unreadBytes(connection)).toBe(0), SLOW_MACHINE);
     } finally {
       sender.destroy();
       reader.destroy();

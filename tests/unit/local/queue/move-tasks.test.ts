@@ -46,7 +46,7 @@ const ended = () =>
       const [latest] = await list();
       return latest !== undefined && latest.Status !== 'RUNNING' ? latest : undefined;
     },
-    { timeout: 5000, interval: 10 },
+    { timeout: 20_000, interval: 10 },
   );
 const waiting = (name: string) => queue.attribute(name, 'ApproximateNumberOfMessages');
 const bodies = async (name: string) => (await queue.receive(name, { MaxNumberOfMessages: 10 })).map((message) => message.Body);
@@ -118,7 +118,7 @@ describe('a slow task', () => {
   beforeEach(async () => {
     await bury('work-a', ['a1', 'a2', 'a3', 'a4']);
   });
-  const oneMoved = () => vi.waitUntil(async () => (await waiting('work-a')) === '1', { timeout: 5000, interval: 5 });
+  const oneMoved = () => vi.waitUntil(async () => (await waiting('work-a')) === '1', { timeout: 20_000, interval: 5 });
 
   test('is the only one of its source, shows its progress and its handle, and can be cancelled', async () => {
     const handle = await start({ MaxNumberOfMessagesPerSecond: 1 });
