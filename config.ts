@@ -259,6 +259,12 @@ export const VARIABLES = {
     'Who may ask: tokens of 16 to 512 characters, comma-separated; `openssl rand -hex 24` makes one.',
     { secret: true, default: '' },
   ),
+  MILLRACE_API_METRICS_TOKENS: variable(
+    'API',
+    TokenList,
+    'Tokens that may read `/metrics` and nothing else, for Prometheus. Needs `MILLRACE_API_TOKENS`.',
+    { secret: true, default: '' },
+  ),
   MILLRACE_API_REQUESTS_PER_MINUTE: variable('API', whole(0, 1_000_000), 'The most requests of one token; 0 is no limit.', {
     default: '1200',
   }),
@@ -322,11 +328,15 @@ export const VARIABLES = {
   OTEL_EXPORTER_OTLP_ENDPOINT: variable(
     'Telemetry',
     Url,
-    'An OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`: consumers and workers send their traces there. Off unless set.',
+    'An OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`: consumers, workers and the API send their traces there. Off unless set.',
   ),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: variable('Telemetry', Url, 'The same for traces alone, with its path.'),
   OTEL_SDK_DISABLED: variable('Telemetry', Flag, 'Sends no traces, whatever else is set.', { default: 'false' }),
-  OTEL_SERVICE_NAME: variable('Telemetry', Text, 'The name in traces; `millrace-consumer` or `millrace-worker` unless given.'),
+  OTEL_SERVICE_NAME: variable(
+    'Telemetry',
+    Text,
+    'The name in traces; `millrace-consumer`, `millrace-worker` or `millrace-api` unless given.',
+  ),
   OTEL_TRACES_SAMPLER: variable('Telemetry', z.enum(SAMPLERS), `Which traces are kept: one of ${SAMPLERS.join(', ')}.`, {
     default: 'parentbased_always_on',
   }),

@@ -7,8 +7,8 @@
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface SpanOptions {
-  /** As OpenTelemetry has them: `producer` hands work to a queue, `consumer` takes it from one. `internal` unless told. */
-  readonly kind?: 'internal' | 'client' | 'producer' | 'consumer';
+  /** As OpenTelemetry has them: `server` answers a request, `producer` hands work to a queue, `consumer` takes it from one. `internal` unless told. */
+  readonly kind?: 'internal' | 'server' | 'client' | 'producer' | 'consumer';
   readonly attributes?: SpanAttributes;
   /** A W3C `traceparent`; `null` begins a trace of its own. What runs around the call unless given. */
   readonly parent?: string | null | undefined;

@@ -24,6 +24,11 @@ export default defineConfig({
   test: {
     maxWorkers: Math.max(LEAST_WORKERS, availableParallelism()),
     sequence: { sequencer: StartOrder },
-    projects: [project('unit', 60_000, false), project('integration', 120_000, true), project('conformance', 120_000, true)],
+    projects: [
+      project('unit', 60_000, false),
+      project('integration', 120_000, true),
+      project('conformance', 120_000, true),
+      project('browser', 60_000, true),
+    ],
   },
 });

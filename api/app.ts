@@ -4,13 +4,15 @@ import { type Context, Hono } from 'hono';
 import { getCookie } from 'hono/cookie';
 import { asMillraceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { ApiMetrics } from '../telemetry/api-metrics.ts';
+import { type Trace, untraced } from '../trace.ts';
 import { PROBLEM_MEDIA_TYPE } from './documents/problem-details.ts';
 import { openApiDocument } from './openapi.ts';
 import { hostName, isLoopbackHost, refuseOtherOrigins, requireLoopbackName, requireSameOrigin } from './origin.ts';
 import { problemDetails, RequestError, statusOf } from './problem.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { readBody, readParams, readQuery } from './read-request.ts';
-import type { Caller, JsonAnswer, Route } from './route.ts';
+import type { Access, Caller, JsonAnswer, Route } from './route.ts';
 import { DASHBOARD_POLICY, NO_PAGE_POLICY, SECURITY_HEADERS } from './security-headers.ts';
 import { SESSION_COOKIE } from './session-cookie.ts';
 import type { StaticFile } from './static-files.ts';
@@ -19,6 +21,8 @@ import type { Tokens } from './tokens.ts';
 export interface AppOptions {
   readonly routes: readonly Route[];
   readonly tokens: Tokens;
+  /** Those that may read metrics and nothing else. */
+  readonly metricsTokens: Tokens;
   /** Of one caller; 0 is no limit. */
   readonly requestsPerMinute: number;
   /** The dashboard's, by path. */
@@ -27,14 +31,14 @@ export interface AppOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly log: Logger;
-  /** Routes of other parts of the program (metrics, say). They are open to all unless they ask themselves. */
-  readonly extraRoutes?: (app: ApiApp) => void;
+  readonly metrics: Pick<ApiMetrics, 'answered'>;
+  readonly trace: Trace | undefined;
 }
 
 interface Variables {
   requestId: string;
   log: Logger;
-  /** As the log and metrics name it: `/api/jobs/{job_id}`. */
+  /** As the log and metrics name it: `/api/jobs/{job_id}`, `dashboard` for its files, `none` for no address. */
   route: string;
   caller: Caller;
 }
@@ -49,7 +53,7 @@ const REQUEST_ID = /^[\w.-]{1,128}$/;
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 export function createApp(options: AppOptions): ApiApp {
-  const { routes, tokens, files, now } = options;
+  const { routes, tokens, metricsTokens, files, now, metrics, trace = untraced } = options;
   const limit = createRateLimit(options.requestsPerMinute, now);
   const guesses = createRateLimit(GUESSES_PER_MINUTE, now);
   const app: ApiApp = new Hono();
@@ -67,20 +71,21 @@ export function createApp(options: AppOptions): ApiApp {
     if (!headers.has('content-security-policy')) headers.set('content-security-policy', NO_PAGE_POLICY);
     if (!headers.has('cache-control')) headers.set('cache-control', 'no-store');
     const caller = context.get('caller');
+    const { method } = context.req;
+    const { status } = context.res;
+    const route = context.get('route');
+    const durationMs = performance.now() - startMs;
+    metrics.answered({ route, method, status, durationMs });
     context.get('log').info(
       {
-        method: context.req.method,
-        path: context.req.path,
-        route: context.get('route'),
-        status: context.res.status,
-        ms: Math.round(performance.now() - startMs),
+        ...{ method, path: context.req.path, route, status, ms: Math.round(durationMs) },
         ...(caller === undefined || caller.by === 'none' ? {} : { token: caller.id, by: caller.by }),
       },
       'api request',
     );
   });
 
-  function callerOf(context: ApiContext): Caller {
+  function callerOf(context: ApiContext, access: Exclude<Access, 'open'>): Caller {
     const { headers } = context.req.raw;
     if (tokens.isOpen) {
       requireLoopbackName(headers);
@@ -90,7 +95,8 @@ export function createApp(options: AppOptions): ApiApp {
     const peer = context.env?.peer ?? 'unknown';
     const authorization = context.req.header('authorization');
     if (authorization !== undefined) {
-      const id = tokens.idOf(/^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '');
+      const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '';
+      const id = tokens.idOf(token) ?? (access === 'scraper' ? metricsTokens.idOf(token) : null);
       if (id !== null) return { by: 'token', id };
       guesses.take(peer);
       throw unauthenticated('the token is not one of this server');
@@ -118,9 +124,34 @@ export function createApp(options: AppOptions): ApiApp {
 
   async function serve(route: Route, context: ApiContext): Promise<Response> {
     context.set('route', route.path);
-    const caller = route.access === 'open' ? knownCaller(context) : callerOf(context);
+    const { access } = route;
+    const caller = access === 'open' ? knownCaller(context) : callerOf(context, access);
     context.set('caller', caller);
-    if (route.access === 'operator') limit.take(caller.by === 'none' ? 'none' : caller.id);
+    if (access !== 'open') limit.take(caller.by === 'none' ? 'none' : caller.id);
+    // What asks every few seconds is not worth a trace.
+    return access === 'operator' ? inSpan(route, context, () => handle(route, context, caller)) : handle(route, context, caller);
+  }
+
+  /** Of the caller's trace, where it names one. Only a failure of ours is an error there. */
+  function inSpan(route: Route, context: ApiContext, work: () => Promise<Response>): Promise<Response> {
+    const method = context.req.method;
+    const parent = context.req.header('traceparent') ?? null;
+    const attributes = {
+      'http.request.method': method,
+      'http.route': route.path,
+      'url.path': context.req.path,
+      'millrace.job': context.req.param('job_id'),
+      'millrace.request': context.get('requestId'),
+    };
+    return trace.span(`${method} ${route.path}`, { kind: 'server', parent, attributes }, async (span) => {
+      const response = await work().catch((thrown: unknown) => problemResponse(context, thrown));
+      const { status } = response;
+      span.set({ 'http.response.status_code': status, 'error.type': status < 500 ? undefined : String(status) });
+      return response;
+    });
+  }
+
+  async function handle(route: Route, context: ApiContext, caller: Caller): Promise<Response> {
     const { raw } = context.req;
     const answer = await route.handle({
       params: readParams(route, pathParams(context)),
@@ -142,19 +173,23 @@ export function createApp(options: AppOptions): ApiApp {
   }
   for (const path of new Set(routes.map((route) => route.path))) {
     const methods = routes.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());
-    app.all(honoPath(path), () => {
+    app.all(honoPath(path), (context) => {
+      context.set('route', path);
       throw new RequestError('METHOD_NOT_ALLOWED', `this address takes ${methods.join(', ')} only`, {
         headers: { allow: [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ') },
       });
     });
   }
   const document = JSON.stringify(openApiDocument(routes, options.version), null, 2);
-  app.get('/openapi.json', (context) => context.body(document, 200, { 'content-type': 'application/json' }));
-  options.extraRoutes?.(app);
+  app.get('/openapi.json', (context) => {
+    context.set('route', '/openapi.json');
+    return context.body(document, 200, { 'content-type': 'application/json' });
+  });
 
   app.get('*', (context) => {
     const file = files.get(context.req.path);
     if (file === undefined) return context.notFound();
+    context.set('route', 'dashboard');
     const headers = { 'content-security-policy': DASHBOARD_POLICY, 'cache-control': 'no-cache', etag: file.etag };
     if (context.req.header('if-none-match')?.includes(file.etag) === true) return context.body(null, 304, headers);
     return context.body(file.bytes, 200, { ...headers, 'content-type': file.mediaType });

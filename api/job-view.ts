@@ -1,5 +1,6 @@
 /** A job as the API shows it, read off its plan. Pure; bounded whatever the size of the job. */
 import { createHash } from 'node:crypto';
+import { costDocument, type JobCost } from '../pipeline/cost.ts';
 import { feeds, type GraphStage } from '../pipeline/graph.ts';
 import type { PlannedJob } from '../pipeline/job-plan.ts';
 import { countItems, jobState } from '../pipeline/job-state.ts';
@@ -18,7 +19,8 @@ export function isNoJob({ objects, history, problems }: Snapshot): boolean {
   return objects.size === 0 && history.size === 0 && problems.size === 0;
 }
 
-export function jobView(planned: PlannedJob): JobView {
+/** `cost` is null where it was not read. */
+export function jobView(planned: PlannedJob, cost: JobCost | null): JobView {
   const { plan, snapshot, graph } = planned;
   const { job, stages, problems, stopped } = plan;
   const state = jobState(plan);
@@ -35,6 +37,7 @@ export function jobView(planned: PlannedJob): JobView {
     revision: revisionOf(planned),
     ...timesOf(snapshot),
     counts: countAll(plan),
+    cost: cost === null ? null : costDocument(cost),
     stages: stages.map((stage) => ({
       name: stage.name,
       phase: stage.phase,
@@ -109,7 +112,7 @@ function timesOf({ objects, history }: Snapshot): { created_at: string | null; u
 
 const REVISION_CHARACTERS = 20;
 
-/** Of all that can change in the view and in any item. */
+/** Of all that can change in the view and in any item. Of the cost it is that there are more results: whether they were read is another matter. */
 function revisionOf({ plan, snapshot }: PlannedJob): string {
   const hash = createHash('sha256');
   const add = (...parts: readonly unknown[]) => hash.update(JSON.stringify(parts));
@@ -119,6 +122,7 @@ function revisionOf({ plan, snapshot }: PlannedJob): string {
     add(name, phase, why);
     for (const item of items) add(item.phase, item.attempt, item.why);
   }
+  add([...snapshot.history.values()].reduce((total, { results }) => total + results.length, 0));
   for (const { key, etag, lastModifiedMs } of snapshot.objects.values()) add(key, etag, lastModifiedMs);
   return hash.digest('hex').slice(0, REVISION_CHARACTERS);
 }

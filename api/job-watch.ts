@@ -25,6 +25,8 @@ export interface JobListener {
 export interface JobWatch {
   /** Answers what ends it. Throws BUSY where too many watch. */
   add(job: string, listener: JobListener): () => void;
+  /** How many watch. */
+  streams(): number;
   /** Ends all of them. */
   close(): void;
 }
@@ -101,6 +103,7 @@ export function createJobWatch({ look, maxStreams, pollMs = DEFAULT_POLL_MS, log
       } else if (known.view !== undefined) listener.changed(known.view);
       return () => remove(job, entry, listener);
     },
+    streams: () => streams,
     close() {
       isClosed = true;
       for (const [job, entry] of [...watched]) end(job, entry);

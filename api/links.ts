@@ -13,7 +13,7 @@ export const fileHref = (job: string, key: string): string => `${jobHref(job)}/f
 export const letterHref = (id: string): string => `/api/dead-letters/${segment(id)}`;
 
 /** A path with those parameters that have a value. */
-export function withQuery(path: string, parameters: Readonly<Record<string, string | number | undefined>>): string {
+export function withQuery(path: string, parameters: Readonly<Record<string, string | number | boolean | undefined>>): string {
   const given = Object.entries(parameters).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, String(value)] as const],
   );

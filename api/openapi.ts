@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, made from the routes and the schemas that check their requests. */
 import { z } from 'zod';
 import { PROBLEM_MEDIA_TYPE, ProblemDetails } from './documents/problem-details.ts';
-import type { DocumentedAnswer, Route } from './route.ts';
+import type { Access, DocumentedAnswer, Route } from './route.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -31,7 +31,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     const operation = {
       summary,
       operationId: operationId(route),
-      security: access === 'open' ? [] : [{ token: [] }, { session: [] }],
+      security: securityOf(access),
       parameters: [...parameters(params, 'path', schemaOf), ...parameters(query, 'query', schemaOf)],
       ...(body === undefined
         ? {}
@@ -54,6 +54,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
       schemas,
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer' },
+        metricsToken: { type: 'http', scheme: 'bearer' },
         session: { type: 'apiKey', in: 'cookie', name: 'millrace_session' },
       },
     },
@@ -69,6 +70,11 @@ function parameters(
     const schema = field as z.ZodType;
     return { name, in: place, required: !schema.safeParse(undefined).success, schema: schemaOf(schema, 'input') };
   });
+}
+
+function securityOf(access: Access): Json[] {
+  if (access === 'open') return [];
+  return [{ token: [] }, { session: [] }, ...(access === 'scraper' ? [{ metricsToken: [] }] : [])];
 }
 
 /** `{key...}` is a name for people and for this program only. */

@@ -1,10 +1,12 @@
 /** What the API is given: it reads no environment, and knows no queue and no RunPod but through this. */
 import type { LetterSink, LetterSource } from '../consumers/dead-letters/letter-queue.ts';
 import type { Logger } from '../log.ts';
+import type { Prices } from '../pipeline/cost.ts';
 import type { Dispatcher } from '../pipeline/dispatcher.ts';
 import type { JobPlanner } from '../pipeline/job-plan.ts';
 import type { GuardedFetch } from '../storage/guarded-fetch.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import type { Trace } from '../trace.ts';
 
 /** Where `s3://` objects can be read without keys. */
 export interface PublicAddress {
@@ -35,6 +37,10 @@ export interface ApiParts {
   readonly reconcile: ((job: string, signal?: AbortSignal) => Promise<void>) | undefined;
   /** Undefined where RunPod is not set up. */
   readonly runpod: Pick<Dispatcher, 'status' | 'health'> | undefined;
+  /** None of them: costs are in seconds alone. */
+  readonly prices: Prices;
+  /** Undefined where requests are not traced. */
+  readonly trace: Trace | undefined;
   /** Undefined where no dead-letter queue is named. */
   readonly deadLetters: DeadLetterQueues | undefined;
   /** A new text every time, hex or digits. */

@@ -41,8 +41,8 @@ export interface JsonAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** `operator`: a token or a session. `open`: everybody. */
-type Access = 'operator' | 'open';
+/** `operator`: a token or a session. `scraper`: these, or a token that is for nothing else. `open`: everybody. */
+export type Access = 'operator' | 'scraper' | 'open';
 
 export interface RouteSpec<
   P extends Parameters = NoParameters,

@@ -1,9 +1,13 @@
 /** The API as a server: on an address, until it is stopped. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import type { Registry } from 'prom-client';
 import { MillraceError } from '../errors.ts';
-import { type ApiApp, createApp } from './app.ts';
+import { createApiMetrics } from '../telemetry/api-metrics.ts';
+import { createApp } from './app.ts';
+import { createJobCosts } from './job-costs.ts';
 import { jobView } from './job-view.ts';
 import { createJobWatch } from './job-watch.ts';
 import { isLoopbackHost } from './origin.ts';
@@ -12,6 +16,7 @@ import { fileRoutes } from './routes/file-routes.ts';
 import { jobActionRoutes } from './routes/job-action-routes.ts';
 import { jobRoutes, planKnownJob } from './routes/job-routes.ts';
 import { letterRoutes } from './routes/letter-routes.ts';
+import { metricsRoutes } from './routes/metrics-routes.ts';
 import { openRoutes } from './routes/open-routes.ts';
 import { pipelineRoutes } from './routes/pipeline-routes.ts';
 import { sessionRoutes } from './routes/session-routes.ts';
@@ -24,14 +29,16 @@ export interface ApiServerOptions extends ApiParts {
   /** 0 picks a free one. */
   readonly port: number;
   readonly tokens: readonly string[];
+  /** Those that may read /metrics and nothing else. */
+  readonly metricsTokens?: readonly string[];
   /** Of one token; 0 is no limit. */
   readonly requestsPerMinute: number;
   readonly maxStreams: number;
   /** How often a watched job is looked at. */
   readonly pollMs?: number;
   readonly version: string;
-  /** Routes of other parts of the program. */
-  readonly extraRoutes?: (app: ApiApp) => void;
+  /** What a consumer in this process counts: /metrics has both then. */
+  readonly registry?: Registry | undefined;
 }
 
 export interface ApiServer {
@@ -54,7 +61,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 
 /** Throws CONFIG_INVALID where the port is taken, or where the whole world could ask without a token. */
 export async function startApi(options: ApiServerOptions): Promise<ApiServer> {
-  const { host, port, maxStreams, pollMs, now, log, tokens: secrets, requestsPerMinute, version, extraRoutes } = options;
+  const { host, port, maxStreams, pollMs, now, log, tokens: secrets, requestsPerMinute, version, trace } = options;
   if (secrets.length === 0 && !isLoopbackHost(host)) {
     throw new MillraceError(
       'CONFIG_INVALID',
@@ -64,27 +71,43 @@ export async function startApi(options: ApiServerOptions): Promise<ApiServer> {
       },
     );
   }
+  const { metricsTokens: scrapers = [] } = options;
+  if (scrapers.length > 0 && secrets.length === 0) {
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      'There are tokens for /metrics and none for the API: it would ask nobody for either.',
+      {
+        fix: 'Set MILLRACE_API_TOKENS too, or leave MILLRACE_API_METRICS_TOKENS out.',
+      },
+    );
+  }
   let isStopping = false;
   const tokens = createTokens(secrets, now);
+  const metricsTokens = createTokens(scrapers, now);
+  const costs = createJobCosts(options);
   const watch = createJobWatch({
-    look: async (job, signal) => jobView(await planKnownJob(options, job, signal)),
+    look: async (job, signal) => {
+      const planned = await planKnownJob(options, job, signal);
+      return jobView(planned, await costs.of(planned, undefined, signal));
+    },
     maxStreams,
     ...(pollMs === undefined ? {} : { pollMs }),
     log,
   });
+  const metrics = createApiMetrics({ version, openStreams: () => watch.streams(), registry: options.registry });
   const app = createApp({
     routes: [
       ...pipelineRoutes(options),
-      ...jobRoutes(options, watch),
+      ...jobRoutes(options, watch, costs),
       ...jobActionRoutes(options),
       ...fileRoutes(options),
       ...letterRoutes(options),
       ...sessionRoutes(tokens),
       ...openRoutes(options, () => isStopping),
+      ...metricsRoutes(metrics.registry),
     ],
-    ...{ tokens, requestsPerMinute, version, now, log },
+    ...{ tokens, metricsTokens, requestsPerMinute, version, now, log, metrics, trace },
     files: readStaticFiles(DASHBOARD_FOLDER),
-    ...(extraRoutes === undefined ? {} : { extraRoutes }),
   });
   const answer = getRequestListener((request, env) => {
     const peer = 'incoming' in env ? env.incoming.socket.remoteAddress : undefined;
@@ -99,6 +122,11 @@ export async function startApi(options: ApiServerOptions): Promise<ApiServer> {
     },
     (incoming, outgoing) => void answer(incoming, outgoing),
   );
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const actualPort = await listen(server, host, port);
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`;
   log.info({ url, tokens: secrets.length }, 'the API is listening');
@@ -112,7 +140,11 @@ export async function startApi(options: ApiServerOptions): Promise<ApiServer> {
       server.close();
       watch.close();
       // Of what is answered from now on, the connections would stay open for the client's next request.
-      const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+      const idle = setInterval(() => {
+        server.closeIdleConnections();
+        // Browsers open spare ones. To Node one that has not sent a byte yet is not idle: it waits for the request.
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      }, IDLE_CHECK_MS);
       const cut = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS);
       await closed;
       clearInterval(idle);

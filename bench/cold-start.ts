@@ -8,8 +8,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { formatTable } from '../cli/terminal.ts';
 import { type LocalEndpoint, startEndpoint } from '../local/endpoint/endpoint.ts';
 import { silentLogger } from '../log.ts';
+import { type Bench, median } from './measurement.ts';
 
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 const TIME_LIMIT_MS = 60_000;
@@ -34,8 +36,15 @@ export interface ColdStart {
   readonly emptyProcesses: number;
 }
 
+/** Of commands that do nothing but answer: medians, in milliseconds, with compiled code kept. */
+export interface CommandStart {
+  readonly command: string;
+  readonly ms: number;
+}
+
 export interface ColdStartReport {
   readonly rounds: number;
+  readonly commands: readonly CommandStart[];
   /** `node -e 0`, from its spawning to its end. */
   readonly emptyProcessMs: number;
   /** As `bin/millrace.mjs` and the image start it, from the second time on. */
@@ -49,6 +58,9 @@ interface WorkerStart {
   readonly firstTakeMs: number;
   readonly readyMs: number;
 }
+
+/** What people wait for at a terminal: nothing of it needs a bucket. */
+const COMMANDS = [['--version'], ['--help'], ['validate', '--help'], ['status', '--help'], ['consume', '--help']];
 
 /** Throws where a worker ends, or is silent for a minute, before it asks for a job and is ready for one. */
 export async function measureColdStart({ rounds }: ColdStartOptions): Promise<ColdStartReport> {
@@ -69,6 +81,7 @@ export async function measureColdStart({ rounds }: ColdStartOptions): Promise<Co
   const plain = { ...inherited, MILLRACE_WORK_DIR: join(directory, 'work') };
   const cached = { ...plain, NODE_COMPILE_CACHE: join(directory, 'compiled') };
   const empty: number[] = [];
+  const commands = COMMANDS.map((args) => ({ args, times: [] as number[] }));
   const ways = [
     { env: plain, loaded: [] as number[], starts: [] as WorkerStart[] },
     { env: cached, loaded: [] as number[], starts: [] as WorkerStart[] },
@@ -76,8 +89,10 @@ export async function measureColdStart({ rounds }: ColdStartOptions): Promise<Co
   try {
     // Fills the cache, and the system's own.
     await startWorker('warm-up', cached, endpoint, takes);
+    for (const { args } of commands) await timeOf([MAIN, ...args], cached);
     for (let round = 0; round < rounds; round++) {
       empty.push(await timeOf(['-e', '0'], plain));
+      for (const { args, times } of commands) times.push(await timeOf([MAIN, ...args], cached));
       for (const [way, { env, loaded, starts }] of ways.entries()) {
         loaded.push(await timeOf([MAIN, 'worker', '--help'], env));
         starts.push(await startWorker(`worker-${way}-${round}`, env, endpoint, takes));
@@ -97,7 +112,14 @@ export async function measureColdStart({ rounds }: ColdStartOptions): Promise<Co
       emptyProcesses: firstTakeMs / emptyProcessMs,
     };
   };
-  return { rounds, emptyProcessMs, withoutCompileCache: summary(ways[0]), withCompileCache: summary(ways[1]) };
+  const commandStarts = commands.map(({ args, times }) => ({ command: args.join(' '), ms: median(times) }));
+  return {
+    rounds,
+    emptyProcessMs,
+    commands: commandStarts,
+    withoutCompileCache: summary(ways[0]),
+    withCompileCache: summary(ways[1]),
+  };
 }
 
 async function startWorker(
@@ -157,7 +179,30 @@ function entryOf(name: string, value: string | undefined): [string, string][] {
   return value === undefined ? [] : [[name, value]];
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
+export const coldStart: Bench<ColdStartReport> = {
+  name: 'cold-start',
+  measure: (quick) => measureColdStart({ rounds: quick ? 1 : 9 }),
+  table({ rounds, emptyProcessMs, commands, withCompileCache, withoutCompileCache }) {
+    const ms = (value: number) => `${value.toFixed(0)} ms`;
+    const row = (name: string, { loadedMs, firstTakeMs, readyMs, emptyProcesses }: ColdStart) => [
+      ...[name, ms(loadedMs), ms(firstTakeMs), `${emptyProcesses.toFixed(1)}×`, ms(readyMs)],
+    ];
+    return [
+      `A cold worker until it asks for its first job, and commands until they have ended; medians of ${rounds} starts, since spawning`,
+      ...formatTable([
+        ['start', 'loaded', 'first job-take', 'against node -e 0', 'ready for a job'],
+        row('worker, with compile cache', withCompileCache),
+        row('worker, without', withoutCompileCache),
+        ['node -e 0', '', ms(emptyProcessMs), '1.0×', ''],
+      ]),
+      '',
+      ...formatTable([
+        ['command, with compile cache', 'ended', 'against node -e 0'],
+        ...commands.map(({ command, ms: took }) => [`millrace ${command}`, ms(took), `${(took / emptyProcessMs).toFixed(1)}×`]),
+      ]),
+    ];
+  },
+  goals: ({ withCompileCache: { firstTakeMs } }) => [
+    { what: 'a cold worker until it asks for work', found: firstTakeMs, goal: 500, unit: 'ms', better: 'less' },
+  ],
+};

@@ -18,7 +18,8 @@ export interface TrimsOptions {
   readonly segments: number;
   /** So many segments are cut the naive way; the rest of its time and traffic is extrapolated. */
   readonly naiveSegments: number;
-  readonly throttle?: Throttle;
+  /** The same again over each; `null` is as fast as loopback is. */
+  readonly networks: readonly (Throttle | null)[];
   readonly formats?: readonly MasterFormat[];
 }
 
@@ -34,7 +35,7 @@ export interface TrimsRow extends Traffic {
   readonly timesFaster: number;
   /** Bytes read, as a share of the naive way's: 0.01 is one in a hundred. */
   readonly bytesShare: number;
-  /** The most that this process (the runner and the origin; ffmpeg is not in it) took beyond what it had before. */
+  /** The most that this process (the runner and the origin; ffmpeg is not in it) took beyond what it had before the first way of all. */
   readonly rssGrowthBytes: number;
 }
 
@@ -60,36 +61,41 @@ interface Bench {
   readonly directory: string;
   readonly origin: BenchOrigin;
   readonly starts: readonly number[];
+  readonly rssBeforeBytes: number;
 }
 
-/** Throws where any segment fails: then there is nothing to compare. */
-export async function measureTrims(options: TrimsOptions): Promise<TrimsReport> {
-  const { masterMinutes, segments, throttle, formats = MASTER_FORMATS } = options;
+/** One report a network. Throws where any segment fails: then there is nothing to compare. */
+export async function measureTrims(options: TrimsOptions): Promise<TrimsReport[]> {
+  const { masterMinutes, segments, networks, formats = MASTER_FORMATS } = options;
   const tools = await locate();
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-  const rows: TrimsRow[] = [];
+  const rows = networks.map((): TrimsRow[] => []);
   const masterBytes: Partial<Record<MasterFormat, number>> = {};
+  const rssBeforeBytes = process.memoryUsage.rss();
   try {
     for (const format of formats) {
       const folder = join(directory, format);
       await mkdir(folder);
       const master = await makeMaster(tools.ffmpeg, folder, format, masterMinutes);
       masterBytes[format] = master.sizeBytes;
-      const origin = await startBenchOrigin(new Map([[format, master]]), throttle);
-      try {
-        rows.push(...(await rowsOf(format, { tools, directory: folder, origin, starts: startsOf(options) }, options)));
-      } finally {
-        await origin.close();
-        await rm(folder, { recursive: true, force: true });
+      for (const [index, throttle] of networks.entries()) {
+        const origin = await startBenchOrigin(new Map([[format, master]]), throttle ?? undefined);
+        try {
+          const bench = { tools, directory: folder, origin, starts: startsOf(options), rssBeforeBytes };
+          rows[index]?.push(...(await rowsOf(format, bench, options)));
+        } finally {
+          await origin.close();
+        }
       }
+      await rm(folder, { recursive: true, force: true });
     }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-  return {
+  return networks.map((throttle, index) => ({
     ...{ ffmpeg: tools.version, masterMinutes, masterBytes, segments },
-    ...{ segmentSeconds: SEGMENT_SECONDS, batchSize: BATCH_SIZE, throttle: throttle ?? null, rows },
-  };
+    ...{ segmentSeconds: SEGMENT_SECONDS, batchSize: BATCH_SIZE, throttle, rows: rows[index] ?? [] },
+  }));
 }
 
 /** Spread evenly, none at a round second. */
@@ -103,16 +109,7 @@ async function rowsOf(format: MasterFormat, bench: Bench, { naiveSegments }: Tri
   const step = starts.length / naiveSegments;
   const sample = starts.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step)).slice(0, naiveSegments);
   const factor = starts.length / sample.length;
-  const naive = await measure(bench, () => runNaively(format, sample, bench));
-  const naiveWallMs = naive.wallMs * factor;
-  const naiveBytes = naive.traffic.downloadedBytes * factor;
-  const row = (way: TrimWay, { wallMs, traffic, rssGrowthBytes }: Measured, segmentsMeasured: number): TrimsRow => ({
-    ...{ format, way, segmentsMeasured, wallMs, ...traffic },
-    timesFaster: naiveWallMs / wallMs,
-    bytesShare: traffic.downloadedBytes / naiveBytes,
-    rssGrowthBytes,
-  });
-  const rows: TrimsRow[] = [];
+  const measured: (Measured & { readonly way: TrimWay })[] = [];
   for (const [way, size] of [['batches', BATCH_SIZE] as const, ['singles', 1] as const]) {
     // A runner of its own each: what one has kept of a master must not serve the other.
     const workDir = join(bench.directory, way);
@@ -126,13 +123,20 @@ async function rowsOf(format: MasterFormat, bench: Bench, { naiveSegments }: Tri
       },
     });
     try {
-      rows.push(row(way, await measure(bench, () => runTasks(runner, format, size, bench)), starts.length));
+      measured.push({ way, ...(await measure(bench, () => runTasks(runner, format, size, bench))) });
     } finally {
       await runner.close();
     }
   }
-  const whole = { ...naive, wallMs: naiveWallMs, traffic: multiplied(naive.traffic, factor) };
-  return [...rows, row('naive', whole, sample.length)];
+  const naive = await measure(bench, () => runNaively(format, sample, bench));
+  const whole = { ...naive, wallMs: naive.wallMs * factor, traffic: multiplied(naive.traffic, factor) };
+  const row = (way: TrimWay, { wallMs, traffic, rssGrowthBytes }: Measured, segmentsMeasured: number): TrimsRow => ({
+    ...{ format, way, segmentsMeasured, wallMs, ...traffic },
+    timesFaster: whole.wallMs / wallMs,
+    bytesShare: traffic.downloadedBytes / whole.traffic.downloadedBytes,
+    rssGrowthBytes,
+  });
+  return [...measured.map(({ way, ...found }) => row(way, found, starts.length)), row('naive', whole, sample.length)];
 }
 
 async function runNaively(format: MasterFormat, starts: readonly number[], { tools, directory, origin }: Bench): Promise<void> {
@@ -168,10 +172,9 @@ interface Measured {
   readonly rssGrowthBytes: number;
 }
 
-async function measure({ origin }: Bench, work: () => Promise<void>): Promise<Measured> {
+async function measure({ origin, rssBeforeBytes }: Bench, work: () => Promise<void>): Promise<Measured> {
   origin.takeTraffic();
-  const before = process.memoryUsage.rss();
-  let peak = before;
+  let peak = 0;
   const look = () => {
     peak = Math.max(peak, process.memoryUsage.rss());
   };
@@ -180,7 +183,8 @@ async function measure({ origin }: Bench, work: () => Promise<void>): Promise<Me
   try {
     await work();
     look();
-    return { wallMs: performance.now() - startedAtMs, traffic: origin.takeTraffic(), rssGrowthBytes: peak - before };
+    const wallMs = performance.now() - startedAtMs;
+    return { wallMs, traffic: origin.takeTraffic(), rssGrowthBytes: peak - rssBeforeBytes };
   } finally {
     clearInterval(timer);
   }

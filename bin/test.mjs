@@ -29,6 +29,7 @@ const vitestArguments = process.argv.slice(2);
 const CHECKS = [
   ['lint', 'node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
   ['types', 'node_modules/typescript/bin/tsc'],
+  ['types of the dashboard', 'node_modules/typescript/bin/tsc', '-p', 'api/dashboard'],
   ['unused', 'node_modules/knip/bin/knip.js', '--no-config-hints'],
 ];
 

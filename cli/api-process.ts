@@ -1,5 +1,6 @@
 /** The API with everything it needs around it. */
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import type { ApiParts, PublicAddress } from '../api/parts.ts';
 import { type ApiServer, startApi } from '../api/server.ts';
 import type { Config } from '../config.ts';
@@ -11,6 +12,7 @@ import { createGuardedFetch } from '../storage/guarded-fetch.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openDeadLetters, openMainQueue } from './dead-letters/queues.ts';
 import { bucketCredentials, createPlanner, createReconciler, createStores, randomId } from './deployment.ts';
+import { startTracing } from './tracing.ts';
 import { readVersion } from './version.ts';
 
 export interface ApiProcessOptions {
@@ -20,6 +22,10 @@ export interface ApiProcessOptions {
   /** Those of the settings unless given. */
   readonly tokens?: readonly string[];
   readonly pollMs?: number;
+  /** How long one poll of the dead-letter queue waits; 0 for a queue that is one server. */
+  readonly letterPollSeconds?: number;
+  /** Of a consumer in this process, where it counts. */
+  readonly registry?: Registry | undefined;
 }
 
 const RECONCILE_GRACE_MS = 10_000;
@@ -27,7 +33,8 @@ const RECONCILE_GRACE_MS = 10_000;
 /** Resolves once it listens. Throws CONFIG_INVALID where the settings are not right. */
 export async function startApiProcess(config: Config, log: Logger, options: ApiProcessOptions): Promise<ApiServer> {
   const hasRunpod = config.RUNPOD_ENDPOINT !== undefined && config.RUNPOD_API_KEY !== undefined;
-  const reconciler = hasRunpod ? createReconciler(config, log) : undefined;
+  const tracing = await startTracing(config, 'api', log);
+  const reconciler = hasRunpod ? { ...createReconciler(config, log), trace: tracing } : undefined;
   const storeFor = createStores(config);
   const planner = reconciler ?? createPlanner(config, storeFor);
   const turns =
@@ -36,6 +43,7 @@ export async function startApiProcess(config: Config, log: Logger, options: ApiP
       : createJobTurns({
           concurrency: config.MILLRACE_CONCURRENCY,
           log,
+          trace: tracing,
           reconcile: async (job, signal) => {
             await prove(reconciler);
             await reconcile(reconciler, job, signal);
@@ -51,6 +59,7 @@ export async function startApiProcess(config: Config, log: Logger, options: ApiP
     return proven;
   }
   const publicAddress = publicAddressOf(config);
+  const letterPoll = options.letterPollSeconds === undefined ? {} : { pollSeconds: options.letterPollSeconds };
   const fetch = createGuardedFetch({
     allowHosts: config.HTTP_ALLOW_HOSTS,
     maxBodyBytes: config.MILLRACE_MAX_MANIFEST_BYTES,
@@ -63,11 +72,13 @@ export async function startApiProcess(config: Config, log: Logger, options: ApiP
     fetch,
     reconcile: turns === undefined ? undefined : (job, signal) => turns.request(job, signal),
     runpod: reconciler?.dispatcher,
+    prices: config.MILLRACE_GPU_PRICE_PER_SECOND ?? {},
+    trace: tracing,
     deadLetters:
       config.MILLRACE_DEAD_LETTER_QUEUE_URL === undefined
         ? undefined
         : {
-            openLetters: () => openDeadLetters(config, { waitForHidden: false }),
+            openLetters: () => openDeadLetters(config, { waitForHidden: false, ...letterPoll }),
             openSink: () => openMainQueue(config),
             auditFile: join(config.MILLRACE_DATA, 'dead-letters', 'audit.jsonl'),
           },
@@ -80,10 +91,15 @@ export async function startApiProcess(config: Config, log: Logger, options: ApiP
     host: options.host,
     port: options.port,
     tokens: options.tokens ?? config.MILLRACE_API_TOKENS,
+    metricsTokens: config.MILLRACE_API_METRICS_TOKENS,
+    registry: options.registry,
     requestsPerMinute: config.MILLRACE_API_REQUESTS_PER_MINUTE,
     maxStreams: config.MILLRACE_API_MAX_STREAMS,
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     version: readVersion(),
+  }).catch(async (thrown: unknown) => {
+    await tracing?.close();
+    throw thrown;
   });
   return {
     ...server,
@@ -92,6 +108,7 @@ export async function startApiProcess(config: Config, log: Logger, options: ApiP
       await turns?.close(RECONCILE_GRACE_MS);
       fetch.close();
       publicAddress?.fetch.close();
+      await tracing?.close();
     },
   };
 }

@@ -1,4 +1,5 @@
 /** Metrics and health of one consumer, where the settings give them an address; nothing of it is loaded elsewhere. */
+import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import type { ObserveConsumer } from '../consumers/observer.ts';
 import type { ConsumerStatus } from '../consumers/queue-message.ts';
@@ -19,6 +20,7 @@ export interface ConsumerParts {
 }
 
 export interface ConsumerMetrics {
+  readonly registry: Registry;
   readonly observe: ObserveConsumer;
   /** Begins to listen. Throws CONFIG_INVALID where the address cannot be listened on. */
   serve(parts: ConsumerParts): Promise<string>;
@@ -61,6 +63,7 @@ export async function createConsumerMetrics(
   }
 
   return {
+    registry,
     observe,
     async serve({ kind, consumer, watchdog, isBucketReachable, turns, queueDepth }) {
       addConsumerGauges(registry, {

@@ -1,5 +1,6 @@
 /** A consumer with everything it needs around it: the proof at start, its turns, the sweep's timer, and a stop that loses nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Registry } from 'prom-client';
 import { type Config, requireVariables } from '../config.ts';
 import { createBucketWatch } from '../consumers/bucket-watch.ts';
 import { createJobTurns } from '../consumers/job-turns.ts';
@@ -23,6 +24,8 @@ import { createWakeUps } from './wake-ups.ts';
 export interface ConsumerProcess {
   /** Where health and metrics are served; undefined where the settings name no address. */
   readonly healthUrl: string | undefined;
+  /** What it counts, where it does. */
+  readonly registry: Registry | undefined;
   /** Receives nothing more, finishes and acknowledges what runs, then resolves. */
   stop(): Promise<void>;
 }
@@ -129,6 +132,7 @@ export async function startConsumer(config: Config, log: Logger, options: Consum
 
   return {
     healthUrl,
+    registry: metrics?.registry,
     async stop() {
       stopSweeping.abort();
       watchdog.close();

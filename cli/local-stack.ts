@@ -139,19 +139,15 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       ...(options.onWorkerLine === undefined ? {} : { onLogLine: options.onWorkerLine }),
     });
     stops.push(() => pool.stop());
-    let healthUrl: string | undefined;
-    if (options.consume) {
-      const consumer = await startConsumer(config, log, {
-        waitTimeSeconds: LOCAL_POLL_SECONDS,
-      });
-      healthUrl = consumer.healthUrl;
-      stops.push(() => consumer.stop());
-    }
+    const consumer = options.consume ? await startConsumer(config, log, { waitTimeSeconds: LOCAL_POLL_SECONDS }) : undefined;
+    if (consumer !== undefined) stops.push(() => consumer.stop());
     // Its audit of dead letters lies with the rest of the data, wherever this was started.
     const allowed = [...config.HTTP_ALLOW_HOSTS, ...(options.allowHosts ?? [])];
     const api = await startApiProcess({ ...config, MILLRACE_DATA: dataDir, HTTP_ALLOW_HOSTS: allowed }, log, {
       host: LOOPBACK,
       port: ports.api,
+      registry: consumer?.registry,
+      letterPollSeconds: 0,
     });
     stops.push(() => api.stop());
     await rememberPorts(dataDir, {
@@ -162,7 +158,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     });
     const description: StackDescription = { ...parts, api: { url: api.url, token: keys.apiToken } };
     await writeLocalEnvironment(dataDir, environment);
-    return { description, environment, healthUrl, bucketFolder, stop };
+    return { description, environment, healthUrl: consumer?.healthUrl, bucketFolder, stop };
   } catch (thrown) {
     await stop();
     throw thrown;

@@ -4,7 +4,11 @@ import type { Logger } from '../log.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import { readVersion } from './version.ts';
 
-export async function startTracing(config: Config, program: 'consumer' | 'worker', log: Logger): Promise<Tracing | undefined> {
+export async function startTracing(
+  config: Config,
+  program: 'consumer' | 'worker' | 'api',
+  log: Logger,
+): Promise<Tracing | undefined> {
   const url = tracesUrl(config);
   if (url === undefined) return undefined;
   const { createTracing } = await import('../telemetry/tracing.ts');

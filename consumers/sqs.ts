@@ -18,7 +18,7 @@ export interface SqsConsumerOptions extends ConsumerOptions {
   readonly queueUrl: string;
   /** That of the queue's redrive policy unless given. */
   readonly deadLetterQueueUrl?: string;
-  /** How many polls may be under way at once; each holds at most 260 messages. */
+  /** How many polls may be under way at once; each holds at most 2,010 messages. */
   readonly pollers?: number;
   /** How long a received message is ours without a sign of life; extended while it is worked on. */
   readonly visibilityTimeoutSeconds: number;
@@ -30,10 +30,11 @@ export interface SqsConsumerOptions extends ConsumerOptions {
 const BATCH_SIZE = 10;
 /**
  * A poller asks for a batch while it holds at most so many. A big job has thousands of events, and all that are held when a look at it
- * begins are settled by that look: with few, other jobs' events would wait behind them in the queue.
+ * begins are settled by that look: with few, other jobs' events would wait behind them in the queue, and the job, whose looks take longer
+ * the bigger it is, would be listed the more often.
  */
-const MAX_HELD_BEFORE_POLL = 250;
-const DEFAULT_POLLERS = 2;
+export const MAX_HELD_BEFORE_POLL = 2_000;
+export const DEFAULT_POLLERS = 2;
 const DEFAULT_WAIT_TIME_SECONDS = 10;
 /** sqs-consumer's own pause for what it takes for errors of authentication; ours comes on top. */
 const LIBRARY_PAUSE_MS = 1;

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { Registry } from 'prom-client';
 import { silentLogger } from '../log.ts';
+import { createApiMetrics } from '../telemetry/api-metrics.ts';
 import { addConsumerGauges } from '../telemetry/consumer-gauges.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 
@@ -15,7 +16,7 @@ export interface MetricRow {
   readonly help: string;
 }
 
-/** Every metric of a consumer but those of the process itself, which prom-client names. */
+/** Every metric of a consumer and of the API but those of the process itself, which prom-client names. */
 export function ownMetrics(): MetricRow[] {
   const { registry } = createMetrics({ stages: [], endpoints: [], prices: {}, version: '', log: silentLogger });
   addConsumerGauges(registry, {
@@ -25,6 +26,7 @@ export function ownMetrics(): MetricRow[] {
     turns: () => ({ running: 0, waiting: 0 }),
     queueDepth: async () => ({ ready: 0, inFlight: 0, delayed: 0, deadLetters: 0 }),
   });
+  createApiMetrics({ version: '', openStreams: () => 0, registry });
   return rowsOf(registry).filter(({ name }) => name.startsWith('millrace_'));
 }
 

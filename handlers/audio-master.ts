@@ -1,6 +1,7 @@
 /** A source of segments, made ready to be cut exactly at any place. */
 import type { HeldMaster, MadeMaster } from './audio-master-cache.ts';
-import { type PcmLayout, pcmLayout } from './audio-pcm.ts';
+import type { KnownMaster } from './audio-master-facts.ts';
+import { pcmLayout } from './audio-pcm.ts';
 import {
   CUT_BLOCK_BYTES,
   CUT_CHANNELS,
@@ -15,18 +16,9 @@ import { withoutSignature } from './presigned-url.ts';
 import type { TaskContext } from './task-context.ts';
 import { audioOf } from './video-input.ts';
 
-export interface AudioMaster {
+export interface AudioMaster extends Omit<KnownMaster, 'preparation'> {
   readonly data: MediaData;
   readonly label: string;
-  readonly streamIndex: number;
-  readonly sampleRate: number;
-  readonly channels: number;
-  /** How much later than its file the sound begins. */
-  readonly delaySeconds: number;
-  /** Where the sound ends, as its header says; `undefined` where it says nothing. */
-  readonly durationSeconds: number | undefined;
-  /** Where its samples are those of the output already. */
-  readonly pcm: PcmLayout | undefined;
   /** Gives back memory and disk, once no segment needs it any more. */
   release(): Promise<void>;
 }
@@ -50,26 +42,30 @@ export async function prepareMaster(request: MasterRequest, context: TaskContext
     releaseInput(input);
     return seekable(found, input.label);
   }
-  const info = await context.media.probe(input.data);
-  const audio = audioOf(info, input.label);
-  const { delaySeconds = 0 } = audio;
-  const original: AudioMaster = {
-    data: input.data,
-    label: input.label,
-    streamIndex: audio.index,
-    sampleRate: audio.sampleRate,
-    channels: audio.channels,
-    delaySeconds,
-    durationSeconds: audio.durationSeconds === undefined ? info.durationSeconds : delaySeconds + audio.durationSeconds,
-    pcm: info.formatName === 'wav' && audio.codec === 'pcm_s16le' ? await pcmLayout(input.data) : undefined,
-    release: async () => releaseInput(input),
-  };
-  const preparation = cutPreparation(info.formatName);
+  const facts = context.masterFacts.find(identity) ?? (await lookAt(input, context));
+  context.masterFacts.keep(identity, facts);
+  const { preparation, ...sound } = facts;
+  const original: AudioMaster = { ...sound, data: input.data, label: input.label, release: async () => releaseInput(input) };
   if (preparation === 'none') return original;
   const prepare = preparation === 'remux' ? remuxed : decoded;
   const prepared = await prepare(original, identity, request, context);
   releaseInput(input);
   return prepared;
+}
+
+async function lookAt({ data, label }: OpenInput, { media }: TaskContext): Promise<KnownMaster> {
+  const info = await media.probe(data);
+  const audio = audioOf(info, label);
+  const { delaySeconds = 0 } = audio;
+  return {
+    streamIndex: audio.index,
+    sampleRate: audio.sampleRate,
+    channels: audio.channels,
+    delaySeconds,
+    durationSeconds: audio.durationSeconds === undefined ? info.durationSeconds : delaySeconds + audio.durationSeconds,
+    pcm: info.formatName === 'wav' && audio.codec === 'pcm_s16le' ? await pcmLayout(data) : undefined,
+    preparation: cutPreparation(info.formatName),
+  };
 }
 
 /** One copy for all tasks of this worker that cut the same version of the same input. */

@@ -66,7 +66,9 @@ export async function* pcmSpan(
   const count = Math.min(span.count, layout.samples - span.start);
   if (count <= 0) return;
   const start = layout.offsetBytes + span.start * CUT_BLOCK_BYTES;
-  yield* read(data, start, start + count * CUT_BLOCK_BYTES - 1);
+  const end = start + count * CUT_BLOCK_BYTES - 1;
+  if ('reader' in data) data.reader.prefetch(start, end);
+  yield* read(data, start, end);
 }
 
 function read(data: MediaData, start: number, end: number): AsyncIterable<Buffer> {

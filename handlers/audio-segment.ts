@@ -1,4 +1,5 @@
 /** One segment of a master: cut, checked, uploaded. */
+import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { MillraceError } from '../errors.ts';
@@ -12,14 +13,11 @@ import {
   CUT_SAMPLE_RATE,
   measuredPeakDbfs,
 } from './ffmpeg/arguments/audio-cut.ts';
-import type { MediaInfo } from './ffmpeg/probe.ts';
 import type { Destination } from './outputs/destination.ts';
-import { publish } from './outputs/publish.ts';
-import { verifyWav } from './outputs/verify.ts';
 import { verifySound } from './outputs/verify-sound.ts';
 import type { TaskOutput } from './task.ts';
 import type { TaskContext } from './task-context.ts';
-import { appendAll, appendSilence, wavHeader } from './wav.ts';
+import { appendAll, appendSilence, WAV_HEADER_BYTES, wavHeader } from './wav.ts';
 
 const FORMAT = { sampleRate: CUT_SAMPLE_RATE, channels: CUT_CHANNELS };
 
@@ -62,7 +60,7 @@ export async function trimSegment(
 
   const file = context.workspace.path(`${name}.wav`);
   try {
-    const { got, crc, sourcePeakDbfs, stderrTail } = await writeCut(file, wanted, master, context);
+    const { got, crc, sourcePeakDbfs } = await writeCut(file, wanted, master, context);
     const missingSeconds = (wanted.count - got) / CUT_SAMPLE_RATE;
     if (missingSeconds > MAX_OVERHANG_SECONDS) {
       const foundSeconds =
@@ -74,8 +72,8 @@ export async function trimSegment(
       ...{ samples: wanted.total, soundingSamples: got, crc, sourcePeakDbfs },
       ...{ sourceRate: master.sampleRate, sourceChannels: master.channels },
     });
-    const verify = (info: MediaInfo) => verifyWav(info, { ...FORMAT, samples: wanted.total });
-    const { sizeBytes } = await publish({ file, contentType: 'audio/wav', destination, verify, stderrTail }, context);
+    const sizeBytes = WAV_HEADER_BYTES + wanted.total * CUT_BLOCK_BYTES;
+    await context.upload(destination, { sizeBytes, contentType: 'audio/wav', open: () => createReadStream(file) });
     return {
       statusCode: 200,
       body: 'Trimmed.',
@@ -99,7 +97,6 @@ interface WrittenCut {
   readonly crc: number;
   /** Of the span in the source; `undefined` where nothing was measured. */
   readonly sourcePeakDbfs: number | undefined;
-  readonly stderrTail: string;
 }
 
 /** Writes the file whole, silence included. */
@@ -108,11 +105,11 @@ async function writeCut(file: string, wanted: SegmentSamples, master: AudioMaste
   try {
     await appendAll(handle, wavHeader(FORMAT, wanted.total * CUT_BLOCK_BYTES));
     const sink = createSink(handle, wanted.count * CUT_BLOCK_BYTES);
-    const { sourcePeakDbfs, stderrTail } = await (master.pcm === undefined
+    const sourcePeakDbfs = await (master.pcm === undefined
       ? decodeSpan(wanted, master, sink, context)
       : copySpan(wanted, master, master.pcm, sink));
     await appendSilence(handle, wanted.total * CUT_BLOCK_BYTES - sink.bytes());
-    return { got: Math.floor(sink.bytes() / CUT_BLOCK_BYTES), crc: sink.crc(), sourcePeakDbfs, stderrTail };
+    return { got: Math.floor(sink.bytes() / CUT_BLOCK_BYTES), crc: sink.crc(), sourcePeakDbfs };
   } finally {
     await handle.close();
   }
@@ -139,25 +136,23 @@ function createSink(handle: FileHandle, limitBytes: number): SampleSink {
   };
 }
 
-type Measured = Pick<WrittenCut, 'sourcePeakDbfs' | 'stderrTail'>;
-
+/** Answers the peak of the span as it was decoded. */
 async function decodeSpan(
   span: SegmentSamples,
   master: AudioMaster,
   sink: SampleSink,
   { media }: TaskContext,
-): Promise<Measured> {
+): Promise<number | undefined> {
   const { data, streamIndex, sampleRate: sourceRate, delaySeconds } = master;
   const end = await media.run((at) => audioCutArguments({ location: at(data), streamIndex, sourceRate, delaySeconds, span }), {
     onStdout: (chunk) => sink.append(chunk),
   });
-  return { sourcePeakDbfs: measuredPeakDbfs(end.stderrTail), stderrTail: end.stderrTail };
+  return measuredPeakDbfs(end.stderrTail);
 }
 
 /** What is copied needs no second measurement: the checksum says that it arrived. */
-async function copySpan(span: SegmentSamples, { data }: AudioMaster, pcm: PcmLayout, sink: SampleSink): Promise<Measured> {
+async function copySpan(span: SegmentSamples, { data }: AudioMaster, pcm: PcmLayout, sink: SampleSink): Promise<undefined> {
   for await (const chunk of pcmSpan(data, pcm, span)) await sink.append(chunk);
-  return { sourcePeakDbfs: undefined, stderrTail: '' };
 }
 
 function tooShort(endSeconds: number, masterSeconds: number, { label }: AudioMaster): MillraceError {

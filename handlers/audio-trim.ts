@@ -1,4 +1,5 @@
 /** AUDIO_TRIM: segments of a master as 48 kHz stereo WAV, one or many in a run. */
+import { availableParallelism } from 'node:os';
 import { asMillraceError, type MillraceError } from '../errors.ts';
 import type { AudioTrimBatch, AudioTrimParameters, AudioTrimSegment } from '../manifests/tasks.ts';
 import { type AudioMaster, prepareMaster } from './audio-master.ts';
@@ -10,8 +11,11 @@ import { asNetworkError } from './retry.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, type TaskContext } from './task-context.ts';
 
-/** Two cuts at a time keep two cores busy; more only compete for the disk and the network. */
-const SEGMENTS_AT_A_TIME = 2;
+/**
+ * A cut waits for the network about as long as it works: two more than there are processors keep all of them busy. Each has an ffmpeg, with
+ * its memory, of its own.
+ */
+const SEGMENTS_AT_A_TIME = Math.min(8, availableParallelism() + 2);
 
 export async function audioTrim(parameters: AudioTrimParameters, context: TaskContext): Promise<TaskOutput> {
   return 'segments' in parameters ? trimBatch(parameters, context) : trimOne(parameters, context);
@@ -63,7 +67,7 @@ async function trimBatch({ segments }: AudioTrimBatch, context: TaskContext): Pr
     segments: outcomes.map((outcome, index) => ({
       index,
       ...(segments[index]?.millrace === undefined ? {} : { item: segments[index].millrace.item }),
-      ...(outcome.kind === 'succeeded' ? outcome.output : { error: errorOf(outcome.error) }),
+      ...(outcome.kind === 'failed' ? { error: errorOf(outcome.error) } : outcome.output),
     })),
   };
 }
@@ -107,9 +111,10 @@ function createMasters(segments: readonly AudioTrimSegment[], context: TaskConte
   return {
     open(segment: AudioTrimSegment): Promise<AudioMaster> {
       const shared = sharedBy(segment);
-      shared.opened ??= context.openInput(segment.source_uri, plannedEtag(segment.millrace, 'source_uri')).then((input) => {
+      const { source_uri: uri, millrace } = segment;
+      shared.opened ??= context.openInput(uri, plannedEtag(millrace, 'source_uri'), { shared: true }).then((input) => {
         const { untilSeconds } = shared;
-        return prepareMaster({ uri: segment.source_uri, input, untilSeconds, name: `master_${opened++}` }, context);
+        return prepareMaster({ uri, input, untilSeconds, name: `master_${opened++}` }, context);
       });
       return shared.opened;
     },

@@ -1,11 +1,20 @@
 /** DOWNSAMPLING: a smaller version of a video, and the same pictures where those are small enough already. */
 import type { DownsamplingParameters } from '../manifests/tasks.ts';
-import { downsampleArguments, downsampledSize, type PreviewSound, previewCopyArguments } from './ffmpeg/arguments/downsample.ts';
+import { encodeChunk } from './chunk.ts';
+import {
+  downsampleArguments,
+  downsampledSize,
+  PREVIEW_CRF,
+  type PreviewSound,
+  previewCopyArguments,
+  previewSoundArguments,
+} from './ffmpeg/arguments/downsample.ts';
 import { percentOf } from './ffmpeg/progress.ts';
 import { planHdr } from './hdr.ts';
 import { type Climbed, copyReport, onLadder, onRung, unlessUnfit } from './ladder.ts';
 import { type Published, publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
+import { chunksOf, type SplitSound, split } from './split.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
 import { expectedDuration, expectedSound, videoOf } from './video-input.ts';
@@ -19,6 +28,8 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
   const video = videoOf(info, input.label);
   const { audio } = info;
   const size = downsampledSize(video, parameters.resolution);
+  const { chunk, millrace } = parameters;
+  if (chunk !== undefined) return encodeChunk({ chunk, input, info, video, size, crf: PREVIEW_CRF, destination }, context);
   const soundAs = (copied: boolean) =>
     audio === undefined ? undefined : { audio, copied: copied && isWebSafeSound(info, audio) };
   const outputFile = context.workspace.path('downsampled.mp4');
@@ -61,11 +72,26 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
     });
   }
 
+  function soundToJoin(sound: PreviewSound): SplitSound {
+    return {
+      make: async (file) => {
+        const end = await context.media.run((at) => previewSoundArguments(at(input.data), sound, file), { cwd, onProgress });
+        return end.stderrTail;
+      },
+      verify: (found, file) => verifyVideoSound(file, found, expectedSound(info, sound), context),
+    };
+  }
+
   const canBeCopied = whyNotCopied(info, video, size) === undefined;
   const copy = canBeCopied ? await unlessUnfit(copied, context) : undefined;
+  const sound = soundAs(!canBeCopied);
+  const chunks = copy === undefined ? chunksOf(info, millrace, context) : undefined;
+  if (chunks !== undefined && millrace !== undefined) {
+    return split(chunks, sound === undefined ? undefined : soundToJoin(sound), millrace, context);
+  }
   const { value, report }: Climbed<Published> =
     copy === undefined
-      ? await encoded(soundAs(!canBeCopied))
+      ? await encoded(sound)
       : { value: copy, report: copyReport('the pictures are small enough and play everywhere as they are') };
   return {
     statusCode: 200,

@@ -1,7 +1,13 @@
 /** ENCODING: the final video. */
 import { MillraceError } from '../errors.ts';
-import type { EncodingLegacyParameters, EncodingParameters, EncodingUriParameters } from '../manifests/tasks.ts';
-import { encodeArguments, encodedSize } from './ffmpeg/arguments/encode.ts';
+import type {
+  EncodingChunkParameters,
+  EncodingLegacyParameters,
+  EncodingParameters,
+  EncodingUriParameters,
+} from '../manifests/tasks.ts';
+import { encodeChunk } from './chunk.ts';
+import { encodeArguments, encodedSize, encodeSoundArguments, SUBTITLES_FILTER } from './ffmpeg/arguments/encode.ts';
 import { percentOf } from './ffmpeg/progress.ts';
 import { prepareFonts } from './fonts.ts';
 import { planHdr } from './hdr.ts';
@@ -9,6 +15,7 @@ import { onLadder, onRung } from './ladder.ts';
 import { publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
 import { mapInPool } from './pool.ts';
+import { chunksOf, type SplitSound, split } from './split.ts';
 import { prepareSubtitles } from './subtitles.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
@@ -18,6 +25,7 @@ import { verifyVideoSound } from './video-sound.ts';
 const FONTS_AT_A_TIME = 4;
 
 export async function encode(parameters: EncodingParameters, context: TaskContext): Promise<TaskOutput> {
+  if ('chunk' in parameters && parameters.chunk !== undefined) return encodeOneChunk(parameters, context);
   const wanted = 'input_video_uri' in parameters ? parameters : withUris(parameters);
   const { millrace } = wanted;
   const destination = context.destination(wanted);
@@ -27,6 +35,26 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
   const video = videoOf(info, videoInput.label);
   const audio = audioOf(await context.media.probe(audioInput.data), audioInput.label);
   const durationSeconds = videoSeconds(info, videoInput.label);
+  const sound = { kind: 'encoded', seconds: [durationSeconds], channels: 2 } as const;
+  const onProgress = (progress: Parameters<typeof percentOf>[0]) =>
+    context.progress(percentOf(progress, durationSeconds), progress.speed);
+  const cwd = context.workspace.directory;
+
+  const chunks = chunksOf(info, millrace, context, durationSeconds);
+  if (chunks !== undefined && millrace !== undefined) {
+    const toJoin: SplitSound = {
+      make: async (outputFile) => {
+        const end = await context.media.run(
+          (at) => encodeSoundArguments({ audioLocation: at(audioInput.data), audio, durationSeconds, outputFile }),
+          { cwd, onProgress },
+        );
+        return end.stderrTail;
+      },
+      verify: (made, file) => verifyVideoSound(file, made, sound, context),
+    };
+    return split(chunks, toJoin, millrace, context);
+  }
+
   const env = await subtitlesEnvironment(wanted, context);
   const outputFile = context.workspace.path('encoded.mp4');
 
@@ -42,11 +70,7 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
             ...{ videoLocation: at(videoInput.data), video, audioLocation: at(audioInput.data), audio },
             ...{ subtitles: wanted.subtitles, durationSeconds, rung, toneMaps, outputFile },
           }),
-        {
-          cwd: context.workspace.directory,
-          env,
-          onProgress: (progress) => context.progress(percentOf(progress, durationSeconds), progress.speed),
-        },
+        { cwd, env, onProgress },
       ),
     );
     return publish(
@@ -56,7 +80,6 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
         destination,
         verify: async (made) => {
           verifyVideo(made, { ...size, audio: true, videoSeconds: durationSeconds, totalSeconds });
-          const sound = { kind: 'encoded', seconds: [durationSeconds], channels: 2 } as const;
           await verifyVideoSound(outputFile, made, sound, context);
         },
         stderrTail: end.stderrTail,
@@ -78,7 +101,21 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
   };
 }
 
-async function subtitlesEnvironment(wanted: EncodingUriParameters, context: TaskContext): Promise<Record<string, string>> {
+async function encodeOneChunk(wanted: EncodingChunkParameters, context: TaskContext): Promise<TaskOutput> {
+  const destination = context.destination(wanted);
+  const input = await context.openInput(wanted.input_video_uri, plannedEtag(wanted.millrace, 'input_video_uri'));
+  const info = await context.media.probe(input.data);
+  const video = videoOf(info, input.label);
+  const env = await subtitlesEnvironment(wanted, context);
+  const drawing = wanted.subtitles ? { drawing: SUBTITLES_FILTER } : {};
+  const work = { chunk: wanted.chunk, input, info, video, size: encodedSize(video), ...drawing, env, destination };
+  return { ...(await encodeChunk(work, context)), subtitles: wanted.subtitles };
+}
+
+async function subtitlesEnvironment(
+  wanted: EncodingUriParameters | EncodingChunkParameters,
+  context: TaskContext,
+): Promise<Record<string, string>> {
   if (!wanted.subtitles) return {};
   if (wanted.subtitles_uri === undefined)
     throw new MillraceError('PARAMETERS_INVALID', 'expected subtitles_uri, because subtitles is true');

@@ -51,6 +51,8 @@ function parseParameters({ task, parameters }: TaskInput): ParsedTask {
       return { task, parameters: parsedBy(TASK_PARAMETERS[task], parameters, 'parameters') };
     case 'CONCATENATION':
       return { task, parameters: parsedBy(TASK_PARAMETERS[task], parameters, 'parameters') };
+    case 'JOIN_CHUNKS':
+      return { task, parameters: parsedBy(TASK_PARAMETERS[task], parameters, 'parameters') };
     case 'PING':
       return { task, parameters: parsedBy(TASK_PARAMETERS[task], parameters, 'parameters') };
   }

@@ -6,14 +6,17 @@ import { createDeadline } from './deadline.ts';
 import { downsample } from './downsampling.ts';
 import { encode } from './encoding.ts';
 import { stopReason } from './ffmpeg/run.ts';
+import type { InputMemory } from './inputs/chunk-memory.ts';
 import type { Gateway } from './inputs/gateway.ts';
 import { openInput } from './inputs/open-input.ts';
 import { resolveSource, type SourceOptions } from './inputs/resolve-source.ts';
+import { joinChunks } from './join-chunks.ts';
 import { createMedia } from './media.ts';
 import { destinationOf } from './outputs/destination.ts';
 import { upload } from './outputs/upload.ts';
 import type { ParsedTask } from './parse-task.ts';
 import { ping } from './ping.ts';
+import { withoutSignature } from './presigned-url.ts';
 import type { RetryPolicy } from './retry.ts';
 import { stageObject } from './stage-object.ts';
 import type { TaskOutput, TaskScope } from './task.ts';
@@ -22,9 +25,13 @@ import { createWorkspace } from './workspace.ts';
 
 /** What a worker has once, for all its tasks. */
 export interface WorkerParts
-  extends Pick<TaskContext, 'tools' | 'capabilities' | 'gpu' | 'masters' | 'fontsDir' | 'fontCacheDir' | 'now' | 'trace'>,
+  extends Pick<
+      TaskContext,
+      'tools' | 'capabilities' | 'gpu' | 'masters' | 'masterFacts' | 'fontsDir' | 'fontCacheDir' | 'now' | 'trace'
+    >,
     SourceOptions {
   readonly gateway: Gateway;
+  readonly inputMemory: InputMemory;
   readonly workDir: string;
   readonly timeLimitSeconds: number;
   /** Of one task's files. */
@@ -68,14 +75,18 @@ export async function performTask(parsed: ParsedTask, worker: WorkerParts, scope
       const attributes = { 'millrace.bytes': body.sizeBytes };
       await trace.span('upload', { kind: 'client', attributes }, () => upload(destination, body, { fetch, signal, now, retry }));
     },
-    openInput: async (uri, etag) => {
+    openInput: async (uri, etag, { shared } = { shared: false }) => {
       const spoolFile = workspace.path(`input_${inputs++}`);
       const onBytes = (count: number) => {
         bytesRead += count;
       };
+      // Two signatures of one object are one input.
+      const memoryOf = (found: string, totalBytes: number) =>
+        worker.inputMemory.chunksOf(JSON.stringify([withoutSignature(uri), found, totalBytes]));
       // Opened only: ffmpeg reads the rest through the gateway, as it needs it.
       return trace.span('open input', { kind: 'client' }, async (span) => {
         const input = await openInput(resolveSource(uri, worker), {
+          ...(shared ? { memoryOf } : {}),
           ...{ etag: etag ?? undefined, spoolFile, spoolQuotaBytes: quotaBytes, signal, onBytes, retry, chunkTimeLimitMs },
         });
         span.set({ 'millrace.bytes': input.totalBytes });
@@ -106,6 +117,8 @@ function dispatch(parsed: ParsedTask, context: TaskContext): Promise<TaskOutput>
       return encode(parsed.parameters, context);
     case 'CONCATENATION':
       return concatenate(parsed.parameters, context);
+    case 'JOIN_CHUNKS':
+      return joinChunks(parsed.parameters, context);
     case 'PING':
       return ping(context);
   }

@@ -6,7 +6,7 @@ import type { RunContext } from '../manifests/run-context.ts';
 import { type PresignedPutOptions, putPresigned } from './outputs/presigned-put.ts';
 
 export type ItemOutcome =
-  | { readonly kind: 'succeeded'; readonly output: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'succeeded' | 'split'; readonly output: Readonly<Record<string, unknown>> }
   | { readonly kind: 'failed'; readonly error: MillraceError };
 
 export interface ResultFacts {
@@ -32,7 +32,7 @@ export function resultOf(context: RunContext, outcome: ItemOutcome, facts: Resul
     finished_at: new Date(facts.finishedAtMs).toISOString(),
     worker_sec: facts.workerSeconds,
     run_sec: facts.runSeconds,
-    ...(outcome.kind === 'succeeded' ? { output: { ...outcome.output } } : { error: errorOf(outcome.error) }),
+    ...(outcome.kind === 'failed' ? { error: errorOf(outcome.error) } : { output: { ...outcome.output } }),
   };
 }
 
@@ -52,7 +52,7 @@ export function errorOf(error: MillraceError) {
  * result means.
  */
 export async function writeResult(context: RunContext, result: Result, options: PresignedPutOptions): Promise<void> {
-  const url = result.status === 'succeeded' ? context.succeeded_put_url : context.failed_put_url;
+  const url = resultUrl(context, result.status);
   if (url === undefined) return;
   const bytes = Buffer.from(`${JSON.stringify(result)}\n`);
   const body = {
@@ -61,4 +61,9 @@ export async function writeResult(context: RunContext, result: Result, options: 
     open: () => Readable.from([bytes], { objectMode: false }),
   };
   await putPresigned(url, {}, body, options);
+}
+
+function resultUrl(context: RunContext, status: Result['status']): string | undefined {
+  if (status === 'split') return context.split?.split_put_url;
+  return status === 'succeeded' ? context.succeeded_put_url : context.failed_put_url;
 }

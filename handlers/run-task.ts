@@ -6,10 +6,12 @@ import type { RunContext } from '../manifests/run-context.ts';
 import { createGuardedFetch, type GuardedFetch, type GuardedFetchOptions } from '../storage/guarded-fetch.ts';
 import { type Trace, untraced } from '../trace.ts';
 import { createMasterCache, MASTER_CACHE_BYTES } from './audio-master-cache.ts';
+import { createMasterFacts } from './audio-master-facts.ts';
 import { type Capabilities, detectCapabilities } from './ffmpeg/capabilities.ts';
 import type { Tools } from './ffmpeg/locate.ts';
 import { dejavuFontsDir } from './fonts.ts';
 import { createGpuSession } from './gpu-session.ts';
+import { createInputMemory } from './inputs/chunk-memory.ts';
 import { type Gateway, startGateway } from './inputs/gateway.ts';
 import type { PublicBase } from './inputs/public-source.ts';
 import { CHUNK_TIME_LIMIT_MS } from './inputs/ranged-reader.ts';
@@ -39,7 +41,7 @@ export interface TaskRunnerOptions {
   readonly timeLimitSeconds: number;
   /** The most that the files of one task may take. */
   readonly diskQuotaBytes?: number;
-  /** The most that seekable copies of masters may take, kept between tasks; 0 keeps none. */
+  /** The most that seekable copies of masters may take, kept between tasks; 0 keeps none, and nothing else that was read either. */
   readonly masterCacheBytes?: number;
   readonly log: Logger;
   readonly workerId?: string;
@@ -85,6 +87,9 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   const fetch = createGuardedFetch({ ...network, allowHosts: options.allowHosts });
   const { diskQuotaBytes = DISK_QUOTA_BYTES, masterCacheBytes = MASTER_CACHE_BYTES } = options;
   const masters = createMasterCache({ workDir, maxBytes: masterCacheBytes });
+  // Who wants nothing kept on disk wants nothing kept in memory either.
+  const inputMemory = masterCacheBytes === 0 ? createInputMemory(0) : createInputMemory();
+  const remembered = { masterFacts: createMasterFacts(), inputMemory };
   const tidied = removeLeftovers(workDir, options.log, now());
   const fontsDir = options.fontsDir ?? dejavuFontsDir();
   let gateway: Promise<Gateway> | undefined;
@@ -100,7 +105,15 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
   async function workerParts(): Promise<WorkerParts> {
     await tidied;
     gateway ??= startGateway({ randomToken: () => randomBytes(24).toString('base64url') });
-    const shared = { tools, masters, workDir, fontsDir, fontCacheDir: join(workDir, 'font-cache'), timeLimitSeconds };
+    const shared = {
+      tools,
+      masters,
+      ...remembered,
+      workDir,
+      fontsDir,
+      fontCacheDir: join(workDir, 'font-cache'),
+      timeLimitSeconds,
+    };
     const bounds = { diskQuotaBytes, chunkTimeLimitMs, trace };
     return { ...shared, ...bounds, storeFor, publicBase, fetch, retry, now, capabilities, gpu, gateway: await gateway };
   }
@@ -143,7 +156,8 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
       const output = await performTask(parsed, await workerParts(), { ...scope, settle: items.settle });
       if (scope.signal.aborted) return { kind: 'cancelled' };
       const measured = { ...output, worker_sec: roundedSeconds((now() - startedAtMs) / 1000) };
-      await items.settleRest(contexts, { kind: 'succeeded', output: measured });
+      const kind = output.split === true ? 'split' : 'succeeded';
+      await items.settleRest(contexts, { kind, output: measured });
       return { kind: 'succeeded', output: measured };
     } catch (thrown) {
       if (scope.signal.aborted) return { kind: 'cancelled' };
@@ -195,7 +209,7 @@ function createItems({ task, startedAtMs, isBatch, scope, log, fetch, retry, now
     sharedUntilMs = finishedAtMs;
     const about = item === undefined || !isBatch ? {} : { item: item.item, attempt: item.attempt };
     if (outcome.kind === 'failed') log.warn({ ...about, error: outcome.error, workerSeconds }, 'an item failed');
-    else log.info({ ...about, workerSeconds }, 'an item succeeded');
+    else log.info({ ...about, workerSeconds }, outcome.kind === 'split' ? 'an item was split into chunks' : 'an item succeeded');
     if (item === undefined || scope.signal.aborted) return;
     settled.add(identityOf(item));
     const result = resultOf(item, outcome, { task, runId: scope.requestId, workerId, finishedAtMs, workerSeconds, runSeconds });

@@ -3,6 +3,7 @@ import type { Logger } from '../log.ts';
 import type { RunContext } from '../manifests/run-context.ts';
 import type { Trace } from '../trace.ts';
 import type { MasterCache } from './audio-master-cache.ts';
+import type { MasterFacts } from './audio-master-facts.ts';
 import type { Capabilities } from './ffmpeg/capabilities.ts';
 import type { Tools } from './ffmpeg/locate.ts';
 import type { GpuSession } from './gpu-session.ts';
@@ -22,8 +23,14 @@ export interface TaskContext {
   readonly media: Media;
   /** Shared by all tasks of the worker. */
   readonly masters: MasterCache;
-  /** `etag` is what the run was planned with. */
-  readonly openInput: (uri: string, etag: string | null | undefined) => Promise<OpenInput>;
+  /** What is known of masters that were seen before. */
+  readonly masterFacts: MasterFacts;
+  /** `etag` is what the run was planned with. `shared`: other tasks will read the same, and what this one reads is kept for them. */
+  readonly openInput: (
+    uri: string,
+    etag: string | null | undefined,
+    options?: { readonly shared: boolean },
+  ) => Promise<OpenInput>;
   /** Throws DESTINATION_REFUSED where nothing can be written there. */
   readonly destination: (parameters: DestinationParameters) => Destination;
   readonly upload: (destination: Destination, body: UploadBody) => Promise<void>;

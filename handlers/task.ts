@@ -20,7 +20,10 @@ export interface TaskScope {
   readonly log: Logger;
 }
 
-/** `{statusCode: 200, body, output_uri, …measurements}`; `output_uri` never carries a query string. */
+/**
+ * `{statusCode: 200, body, output_uri, …measurements}`; `output_uri` never carries a query string. With `split: true` there is no
+ * output yet: the chunks that it will be made of were written instead.
+ */
 export type TaskOutput = Readonly<Record<string, unknown>> & { readonly statusCode: 200; readonly body: string };
 
 export type TaskAnswer =

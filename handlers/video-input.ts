@@ -25,11 +25,17 @@ export function videoSeconds(info: MediaInfo, label: string): number {
 
 /**
  * How long a copy of the input must last. Where frames come at an even pace the pictures decide; where they do not (a screen
- * recording that holds its last picture), the whole may.
+ * recording that holds its last picture), or begin later than the sound, the whole may.
  */
 export function expectedDuration(info: MediaInfo): Pick<VideoExpectation, 'videoSeconds' | 'totalSeconds'> {
   const seconds = info.video?.durationSeconds ?? info.durationSeconds;
-  return { videoSeconds: seconds, totalSeconds: info.video?.constantRate === true ? undefined : info.durationSeconds };
+  const isPlain = info.video?.constantRate === true && !beginsLate(info);
+  return { videoSeconds: seconds, totalSeconds: isPlain ? undefined : info.durationSeconds };
+}
+
+/** Encoded again, such pictures are preceded by the first of them. */
+function beginsLate({ video, startSeconds = 0 }: MediaInfo): boolean {
+  return (video?.coding.startSeconds ?? 0) > startSeconds;
 }
 
 /**

@@ -5,6 +5,7 @@
  * Draft 7 on purpose: VS Code's JSON support is complete for drafts 4 to 7 and partial for 2019-09 and 2020-12.
  */
 import { z } from 'zod';
+import { ChunkList } from './chunks.ts';
 import { MANIFEST_KINDS } from './kinds.ts';
 import { Problem } from './problem.ts';
 import { Result } from './result.ts';
@@ -18,6 +19,7 @@ const TaskInputByTask = z.discriminatedUnion('task', [
   taskInput('DOWNSAMPLING'),
   taskInput('ENCODING'),
   taskInput('CONCATENATION'),
+  taskInput('JOIN_CHUNKS'),
   z.object({ task: z.literal('PING'), parameters: TASK_PARAMETERS.PING.optional() }),
 ]);
 
@@ -68,6 +70,12 @@ const DOCUMENTS = {
     description: 'The body of a webhook: what has ended, and how.',
     examples: [],
   },
+  chunks: {
+    schema: ChunkList,
+    title: 'chunks.json',
+    description: 'The chunks of a long video; written by the worker that found it to be long.',
+    examples: [],
+  },
   'task-input': {
     schema: TaskInputByTask,
     title: "RunPod's input",
@@ -100,6 +108,7 @@ export function jsonSchemas(): Readonly<Record<JsonSchemaName, Readonly<Record<s
     cancel: jsonSchema('cancel'),
     webhooks: jsonSchema('webhooks'),
     'webhook-event': jsonSchema('webhook-event'),
+    chunks: jsonSchema('chunks'),
     'task-input': jsonSchema('task-input'),
     result: jsonSchema('result'),
     problem: jsonSchema('problem'),

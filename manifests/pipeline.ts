@@ -1,5 +1,6 @@
 /** `pipeline.json`: a stage graph. The built-in pipeline is one (`built-in.pipeline.json`). */
 import { z } from 'zod';
+import { StageChunks } from './chunks.ts';
 import { jobKey } from './job-key.ts';
 import { numberBetween, wholeNumberBetween } from './numbers.ts';
 import { TASK_NAMES } from './task-names.ts';
@@ -94,6 +95,9 @@ export const Stage = z
       description: "The key of one item's output, inside the job's folder.",
       examples: ['stage/segmentation/audio_segments/segment_${index}.wav'],
     }),
+    chunks: StageChunks.optional().describe(
+      'Make long sources in chunks, on as many workers as there are, and join them: DOWNSAMPLING and ENCODING only.',
+    ),
     items_per_run: wholeNumberBetween(1, 1000).default(1).describe('How many items one run may carry.'),
     max_attempts: wholeNumberBetween(1, 12).default(3).describe('How often an item may fail.'),
     retry_delay_sec: numberBetween(0, 3600, 'seconds')
@@ -127,6 +131,11 @@ export const Stage = z
     }
     if (stage.task !== 'AUDIO_TRIM' && stage.items_per_run > 1) {
       refuse(['items_per_run'], 'expected 1, because only AUDIO_TRIM has a batch form');
+    }
+    if (stage.chunks !== undefined && !(stage.task === 'DOWNSAMPLING' || stage.task === 'ENCODING')) {
+      refuse(['chunks'], 'expected nothing here, because only DOWNSAMPLING and ENCODING are made in chunks');
+    } else if (stage.chunks !== undefined && stage.for_each !== undefined) {
+      refuse(['chunks'], 'expected nothing here with for_each: a stage in chunks has one output');
     }
     if (stage.ttl_sec < stage.execution_timeout_sec) {
       refuse(['ttl_sec'], 'expected at least execution_timeout_sec, which it includes', String(stage.ttl_sec));

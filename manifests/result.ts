@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { AttemptNumber } from './numbers.ts';
 import { Timestamp } from './timestamp.ts';
 
-export const RESULT_STATUSES = ['succeeded', 'failed', 'cancelled', 'refused'] as const;
+/** `split`: instead of its output the attempt wrote the chunks that it will be made of. */
+export const RESULT_STATUSES = ['succeeded', 'split', 'failed', 'cancelled', 'refused'] as const;
 export const ResultStatus = z.enum(RESULT_STATUSES);
 export type ResultStatus = z.infer<typeof ResultStatus>;
 

@@ -1,5 +1,6 @@
 /** The tasks' payloads: RunPod's `input` is `{ task, parameters }`. Names are those of the original template. */
 import { z } from 'zod';
+import { Chunk } from './chunks.ts';
 import { MediaDuration, MediaStart, wholeNumberBetween } from './numbers.ts';
 import { RunContext } from './run-context.ts';
 import { TASK_NAMES } from './task-names.ts';
@@ -84,7 +85,13 @@ export const Resolution = z
   .pipe(z.int().min(MIN_HEIGHT, { error: HEIGHT_OUT_OF_RANGE }).max(MAX_HEIGHT, { error: HEIGHT_OUT_OF_RANGE }));
 
 export const DownsamplingParameters = z
-  .object({ original_video_uri: InputUri, resolution: Resolution, ...videoOutput, ...context })
+  .object({
+    original_video_uri: InputUri,
+    resolution: Resolution,
+    chunk: Chunk.optional().describe('Make this chunk of the video only, without sound.'),
+    ...videoOutput,
+    ...context,
+  })
   .refine(hasDestination, NEEDS_DESTINATION)
   .meta(DESTINATIONS);
 export type DownsamplingParameters = z.infer<typeof DownsamplingParameters>;
@@ -92,28 +99,45 @@ export type DownsamplingParameters = z.infer<typeof DownsamplingParameters>;
 const MAX_FONTS = 32;
 
 const encodingNames = { id: z.string().min(1), language: z.string().min(1), subtitles: z.boolean().default(false) };
+const encodingPictures = {
+  input_video_uri: InputUri,
+  subtitles_uri: InputUri.optional(),
+  fonts_uris: z
+    .array(InputUri, { error: 'expected an array of URIs' })
+    .max(MAX_FONTS, { error: `expected at most ${MAX_FONTS} URIs` })
+    .optional()
+    .describe('Fonts for the subtitles (TrueType or OpenType), beside those of the worker.'),
+};
+
+const hasItsSubtitles = (parameters: { readonly subtitles: boolean; readonly subtitles_uri?: string | undefined }) =>
+  !parameters.subtitles || parameters.subtitles_uri !== undefined;
+const NEEDS_SUBTITLES = {
+  path: ['subtitles_uri'],
+  error: 'expected an s3://, gs:// or http(s):// URI, because subtitles is true',
+};
 
 export const EncodingUriParameters = z
   .object({
     ...encodingNames,
-    input_video_uri: InputUri,
+    ...encodingPictures,
     input_audio_uri: InputUri,
-    subtitles_uri: InputUri.optional(),
-    fonts_uris: z
-      .array(InputUri, { error: 'expected an array of URIs' })
-      .max(MAX_FONTS, { error: `expected at most ${MAX_FONTS} URIs` })
-      .optional()
-      .describe('Fonts for the subtitles (TrueType or OpenType), beside those of the worker.'),
+    // Said here so that a chunk with an audio is a chunk, and not taken for the whole.
+    chunk: z.never().optional(),
     ...videoOutput,
     ...context,
   })
   .refine(hasDestination, NEEDS_DESTINATION)
-  .refine((parameters) => !parameters.subtitles || parameters.subtitles_uri !== undefined, {
-    path: ['subtitles_uri'],
-    error: 'expected an s3://, gs:// or http(s):// URI, because subtitles is true',
-  })
+  .refine(hasItsSubtitles, NEEDS_SUBTITLES)
   .meta(DESTINATIONS);
 export type EncodingUriParameters = z.infer<typeof EncodingUriParameters>;
+
+/** One chunk of the final video: pictures alone, so no audio is named. */
+export const EncodingChunkParameters = z
+  .object({ ...encodingNames, ...encodingPictures, chunk: Chunk, ...videoOutput, ...context })
+  .refine(hasDestination, NEEDS_DESTINATION)
+  .refine(hasItsSubtitles, NEEDS_SUBTITLES)
+  .meta(DESTINATIONS);
+export type EncodingChunkParameters = z.infer<typeof EncodingChunkParameters>;
 
 /** The original template's first form: everything lies under `<bucket_parent_folder>/<id>/`. */
 export const EncodingLegacyParameters = z.object({
@@ -126,7 +150,7 @@ export const EncodingLegacyParameters = z.object({
 });
 export type EncodingLegacyParameters = z.infer<typeof EncodingLegacyParameters>;
 
-export const EncodingParameters = z.union([EncodingUriParameters, EncodingLegacyParameters]);
+export const EncodingParameters = z.union([EncodingUriParameters, EncodingLegacyParameters, EncodingChunkParameters]);
 export type EncodingParameters = z.infer<typeof EncodingParameters>;
 
 const MAX_CONCATENATED = 100_000;
@@ -147,6 +171,26 @@ export const ConcatenationParameters = z
   .meta(DESTINATIONS);
 export type ConcatenationParameters = z.infer<typeof ConcatenationParameters>;
 
+/** The chunks of one video, in their order, and its sound: joined as they are. */
+export const JoinChunksParameters = z
+  .object({
+    chunk_urls: z
+      .array(InputUri, { error: 'expected an array of URIs' })
+      .min(2, { error: 'expected at least two URIs' })
+      .max(MAX_CONCATENATED, { error: `expected at most ${MAX_CONCATENATED} URIs` }),
+    chunks: z.array(Chunk, { error: 'expected an array of chunks' }).describe('What each of them is.'),
+    sound_url: InputUri.optional().describe('The sound of the whole; leave it out where there is none.'),
+    ...videoOutput,
+    ...context,
+  })
+  .refine(hasDestination, NEEDS_DESTINATION)
+  .refine(({ chunks, chunk_urls }) => chunks.length === chunk_urls.length, {
+    path: ['chunks'],
+    error: 'expected as many entries as chunk_urls has',
+  })
+  .meta(DESTINATIONS);
+export type JoinChunksParameters = z.infer<typeof JoinChunksParameters>;
+
 export const PingParameters = z.looseObject({});
 export type PingParameters = z.infer<typeof PingParameters>;
 
@@ -157,6 +201,7 @@ export const TASK_PARAMETERS = {
   DOWNSAMPLING: DownsamplingParameters,
   ENCODING: EncodingParameters,
   CONCATENATION: ConcatenationParameters,
+  JOIN_CHUNKS: JoinChunksParameters,
   PING: PingParameters,
 } as const;
 

@@ -1,12 +1,13 @@
 /** Fetches what a plan needs beyond the listing, and remembers it by version across reconciles. */
 import { text } from 'node:stream/consumers';
 import { MillraceError } from '../errors.ts';
-import { type Parsed, parseDocument, parseJson } from '../manifests/parse.ts';
+import { type Parsed, parseJson } from '../manifests/parse.ts';
 import { Result, type ResultError } from '../manifests/result.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { Needs } from './plan-types.ts';
+import { readDocument } from './read-document.ts';
 import { attemptId, type Facts, type Lookup, versionId, writingId } from './snapshot.ts';
 import type { ListingSource } from './take-listing.ts';
 
@@ -59,9 +60,8 @@ export function createFactStore({ store, layout }: ListingSource, remembered: Re
   }
 
   async function fetchFailure(job: string, name: AttemptName, signal?: AbortSignal): Promise<ResultError> {
-    const found = await store.get(layout.resultKey(job, name, 'failed'), signalled(signal));
-    const parsed = found === null ? null : parseDocument(FailedResult, await text(found.body));
-    const error = parsed?.ok === true ? parsed.value.error : UNREADABLE;
+    const failed = await readDocument({ store }, layout.resultKey(job, name, 'failed'), FailedResult, signal);
+    const error = failed?.error ?? UNREADABLE;
     remember(failures, `${job}/${attemptId(name)}`, error, remembered.failures);
     return error;
   }

@@ -1,5 +1,5 @@
 /** The fingerprint: what makes an output up to date. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Half of a SHA-256: enough that no two of a job's items ever meet, short enough for keys. */
 const FINGERPRINT_CHARACTERS = 32;
@@ -15,23 +15,39 @@ export interface Ingredients {
 }
 
 export function fingerprintOf({ task, parameters, outputUri, versions }: Ingredients): string {
-  const text = canonicalJson([task, parameters, outputUri, versions]);
-  return createHash('sha256').update(text).digest('hex').slice(0, FINGERPRINT_CHARACTERS);
+  const text = `[${JSON.stringify(task)},${canonicalJson(parameters)},${JSON.stringify(outputUri)},${versionsJson(versions)}]`;
+  return hash('sha256', text, 'hex').slice(0, FINGERPRINT_CHARACTERS);
+}
+
+const versionTexts = new WeakMap<Ingredients['versions'], string>();
+
+/** The items of a stage share one list of versions, unless they have inputs of their own. */
+function versionsJson(versions: Ingredients['versions']): string {
+  const known = versionTexts.get(versions);
+  if (known !== undefined) return known;
+  const text = canonicalJson(versions);
+  versionTexts.set(versions, text);
+  return text;
 }
 
 /** One digest for a list of versions, so that a fan-in over thousands of outputs is hashed once for all its items. */
 export function digestOf(values: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, FINGERPRINT_CHARACTERS);
+  return hash('sha256', JSON.stringify(values), 'hex').slice(0, FINGERPRINT_CHARACTERS);
 }
 
 /** JSON with the names of every object in order, so that equal values give equal text. */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value)
-      .filter(([, entry]) => entry !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-    return `{${entries.map(([name, entry]) => `${JSON.stringify(name)}:${canonicalJson(entry)}`).join(',')}}`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  let text = '';
+  if (Array.isArray(value)) {
+    for (const entry of value) text += `${text === '' ? '' : ','}${canonicalJson(entry)}`;
+    return `[${text}]`;
   }
-  return JSON.stringify(value) ?? 'null';
+  const fields = value as Record<string, unknown>;
+  // By code units, which is how texts are compared.
+  for (const name of Object.keys(fields).sort()) {
+    const entry = fields[name];
+    if (entry !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(entry)}`;
+  }
+  return `{${text}}`;
 }

@@ -2,11 +2,16 @@
 import { MillraceError } from '../errors.ts';
 import type { FieldError } from '../manifests/field-errors.ts';
 import type { Rejected } from '../manifests/parse.ts';
-import type { Pipeline, Stage, StageInput } from '../manifests/pipeline.ts';
+import { type Pipeline, type Stage, type StageInput, StageName } from '../manifests/pipeline.ts';
+import { chunkStageName, chunkStageOf } from './chunk-stage.ts';
 import { brokenReferencesIn, REFERENCE_ROOTS, referencesIn } from './references.ts';
 
 export interface GraphStage extends Stage {
   readonly name: string;
+  /** The stage that makes its chunks, which stands before it in the graph and is planned together with it. */
+  readonly chunkStage?: GraphStage;
+  /** True for such a stage. */
+  readonly isChunkStage?: true;
 }
 
 export interface Graph {
@@ -20,7 +25,12 @@ export type GraphOutcome = { readonly ok: true; readonly graph: Graph } | Reject
 /** Checks what one stage's schema cannot see: references, fan-in on stages that are there, no cycles. */
 export function createGraph(pipeline: Pipeline): GraphOutcome {
   const stages = Object.entries(pipeline.stages).map(([name, stage]): GraphStage => ({ ...stage, name }));
-  const errors = stages.flatMap((stage) => [...inputErrors(stage, pipeline), ...referenceErrors(stage), ...legacyErrors(stage)]);
+  const errors = stages.flatMap((stage) => [
+    ...inputErrors(stage, pipeline),
+    ...referenceErrors(stage),
+    ...legacyErrors(stage),
+    ...chunkErrors(stage, pipeline),
+  ]);
   if (errors.length > 0) return rejected(errors);
   const ordered = inDependencyOrder(stages);
   if (!ordered.ok) {
@@ -28,7 +38,13 @@ export function createGraph(pipeline: Pipeline): GraphOutcome {
       error(`stages.${ordered.cycle[0]}.inputs`, 'stages that do not feed themselves', `a circle: ${ordered.cycle.join(' → ')}`),
     ]);
   }
-  return { ok: true, graph: { name: pipeline.name ?? 'pipeline', stages: ordered.stages } };
+  return { ok: true, graph: { name: pipeline.name ?? 'pipeline', stages: ordered.stages.flatMap(withChunkStage) } };
+}
+
+function withChunkStage(stage: GraphStage): GraphStage[] {
+  if (stage.chunks === undefined) return [stage];
+  const chunkStage = chunkStageOf(stage);
+  return [chunkStage, { ...stage, chunkStage }];
 }
 
 /** The same for a pipeline that must be right, such as the deployment's own. Throws GRAPH_INVALID. */
@@ -95,6 +111,15 @@ function legacyErrors(stage: GraphStage): FieldError[] {
   if (stage.task !== 'ENCODING' || stage.parameters?.bucket === undefined) return [];
   const place = `stages.${stage.name}.parameters.bucket`;
   return [error(place, 'nothing here (name input_video_uri and input_audio_uri instead)', 'the legacy form of ENCODING')];
+}
+
+function chunkErrors(stage: GraphStage, pipeline: Pipeline): FieldError[] {
+  if (stage.chunks === undefined) return [];
+  const name = chunkStageName(stage.name);
+  const place = `stages.${stage.name}.chunks`;
+  if (Object.hasOwn(pipeline.stages, name)) return [error(place, `no other stage of the name that its chunks have`, name)];
+  if (StageName.safeParse(name).success) return [];
+  return [error(place, 'a shorter name of its stage, to which -chunks is added', name)];
 }
 
 type Ordered = { readonly ok: true; readonly stages: GraphStage[] } | { readonly ok: false; readonly cycle: readonly string[] };

@@ -1,12 +1,10 @@
 /** What stands between an item and its end that its own attempts do not tell: the job's holds, slots, cancellation, other stages. */
-import { text } from 'node:stream/consumers';
-import type { z } from 'zod';
 import { Cancel } from '../manifests/cancel.ts';
-import { parseDocument } from '../manifests/parse.ts';
 import { WaitingNote } from '../manifests/state.ts';
 import type { PlannedJob } from './job-plan.ts';
 import { parseWaitingName } from './layout.ts';
 import type { PlannedItem, PlannedStage } from './plan-types.ts';
+import { readDocument } from './read-document.ts';
 import { attemptId, historyOf } from './snapshot.ts';
 import type { ListingSource } from './take-listing.ts';
 
@@ -92,8 +90,8 @@ async function notesOf(
         );
       }
       if (kind === 'hold' && name.kind === 'hold' && name.atMs === snapshot.heldUntilMs) {
-        const note = await read(source, key, WaitingNote, signal);
-        found.push(`The whole job is held back until ${at}${note === undefined ? '' : `: ${note.reason}`}.`);
+        const note = await readDocument(source, key, WaitingNote, signal);
+        found.push(`The whole job is held back until ${at}${note === null ? '' : `: ${note.reason}`}.`);
       }
     }
   }
@@ -128,7 +126,7 @@ function unrecorded({ snapshot, graph }: PlannedJob, item: PlannedItem, nowMs: n
 }
 
 async function cancelReason(source: ListingSource, { plan }: PlannedJob, signal: AbortSignal | undefined): Promise<string[]> {
-  const cancel = await read(source, source.layout.jobKey(plan.job, 'cancel.json'), Cancel, signal);
+  const cancel = await readDocument(source, source.layout.jobKey(plan.job, 'cancel.json'), Cancel, signal);
   return cancel?.reason === undefined ? [] : [`cancel.json says why: ${cancel.reason}`];
 }
 
@@ -143,16 +141,4 @@ function unfinished({ plan, graph }: PlannedJob, item: PlannedItem): string[] {
     const more = open.length > MAX_ITEMS_NAMED ? `, and ${open.length - MAX_ITEMS_NAMED} more` : '';
     return [`It waits for ${open.length} of ${input.stage}: ${named.join(', ')}${more}.`];
   });
-}
-
-async function read<T>(
-  { store }: ListingSource,
-  key: string,
-  schema: z.ZodType<T>,
-  signal: AbortSignal | undefined,
-): Promise<T | undefined> {
-  const found = await store.get(key, signal === undefined ? {} : { signal });
-  if (found === null) return undefined;
-  const parsed = parseDocument(schema, await text(found.body));
-  return parsed.ok ? parsed.value : undefined;
 }

@@ -65,21 +65,30 @@ interface WantedAttempts {
   readonly lastFailedMs: number;
   /** Claims without a result. */
   readonly open: readonly SeenClaim[];
-  /** Failures up to this attempt are forgotten; 0 without a mark. */
+  /** What came of attempts up to this one is forgotten; 0 without a mark. */
   readonly retryMark: number;
   readonly highest: number;
   /** Attempts above the mark that RunPod accepted, as far as is known. */
   readonly spent: number;
 }
 
+const NO_ATTEMPTS: WantedAttempts = {
+  ...{ succeeded: [], failed: [], lastFailedMs: 0, open: [] },
+  ...{ retryMark: 0, highest: 0, spent: 0 },
+};
+
 function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
-  const ofWanted = (seen: SeenAttempt) => seen.fingerprint === fingerprint;
-  const results = history.results.filter(ofWanted);
-  const claims = history.claims.filter(ofWanted);
-  const retryMark = Math.max(0, ...history.retries.filter(ofWanted).map(({ attempt }) => attempt));
-  const known = [...claims, ...history.runs.filter(ofWanted), ...results];
+  // Most items of a big job that begins.
+  if (history.claims.length + history.runs.length + history.retries.length + history.results.length === 0) return NO_ATTEMPTS;
+  const results = ofFingerprint(history.results, fingerprint);
+  const claims = ofFingerprint(history.claims, fingerprint);
+  const retryMark = highestOf(ofFingerprint(history.retries, fingerprint));
+  const runs = ofFingerprint(history.runs, fingerprint);
+  // Splitting went well: what follows has failures of its own. The cap on attempts of any kind still counts all.
+  const split = highestOf(results.filter(({ status }) => status === 'split'));
+  const forgotten = Math.max(retryMark, split);
   // A success proves that the work can be done, so what failed before it is forgiven; what fails after it counts from one again.
-  const counted = results.filter(({ attempt }) => attempt > retryMark);
+  const counted = results.filter(({ attempt }) => attempt > forgotten);
   const successes = counted.filter(({ status }) => status === 'succeeded');
   const isForgiven = (failure: SeenResult) =>
     successes.some((success) => success.attempt >= failure.attempt || success.lastModifiedMs > failure.lastModifiedMs);
@@ -94,10 +103,18 @@ function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
       .filter(({ attempt }) => !results.some((result) => result.attempt === attempt))
       .sort((a, b) => a.attempt - b.attempt),
     retryMark,
-    highest: Math.max(retryMark, ...known.map(({ attempt }) => attempt)),
+    highest: Math.max(retryMark, highestOf(claims), highestOf(runs), highestOf(results)),
     spent: [...accepted].filter((attempt) => attempt > retryMark).length,
   };
 }
+
+/** Where all are of one fingerprint, as nearly always, nothing is copied. */
+function ofFingerprint<T extends SeenAttempt>(seen: readonly T[], fingerprint: string): readonly T[] {
+  const isWanted = (one: T) => one.fingerprint === fingerprint;
+  return seen.every(isWanted) ? seen : seen.filter(isWanted);
+}
+
+const highestOf = (seen: readonly SeenAttempt[]): number => seen.reduce((most, { attempt }) => Math.max(most, attempt), 0);
 
 /** Listing alone decides the common case; the output's mark decides where another fingerprint has ever been at work. */
 function markedOutput(output: ObjectInfo, item: ItemFacts, wanted: WantedAttempts): ItemState | 'outdated' {

@@ -1,7 +1,4 @@
 /** The story of one item, told from what is left of it in the bucket: inputs, claims, runs, results, retries, its output. */
-import { text } from 'node:stream/consumers';
-import type { z } from 'zod';
-import { parseDocument } from '../manifests/parse.ts';
 import { Result } from '../manifests/result.ts';
 import { Claim, Retry, Run } from '../manifests/state.ts';
 import { MARK } from './facts.ts';
@@ -9,6 +6,7 @@ import { originsOf } from './item-origins.ts';
 import type { PlannedJob } from './job-plan.ts';
 import type { AttemptName } from './layout.ts';
 import type { PlannedItem } from './plan-types.ts';
+import { readDocument } from './read-document.ts';
 import { historyOf } from './snapshot.ts';
 import type { ListingSource } from './take-listing.ts';
 
@@ -63,7 +61,7 @@ export async function tellItemStory(
   }
   for (const { fingerprint, attempt } of runs) {
     const run = await readDocument(source, layout.stateKey('runs', job, name({ fingerprint, attempt })), Run, signal);
-    if (run === undefined) continue;
+    if (run === null) continue;
     const others = run.attempts.length === 1 ? '' : `, with ${run.attempts.length - 1} more of its stage`;
     const what = `RunPod took it: run ${run.run_id} of ${run.endpoint}${others}`;
     lines.push({ atMs: Date.parse(run.dispatched_at), fingerprint, attempt, what });
@@ -76,7 +74,7 @@ export async function tellItemStory(
   }
   for (const { fingerprint, attempt } of retries) {
     const retry = await readDocument(source, layout.stateKey('retries', job, name({ fingerprint, attempt })), Retry, signal);
-    if (retry === undefined) continue;
+    if (retry === null) continue;
     lines.push({ atMs: Date.parse(retry.asked_at), fingerprint, attempt, what: 'somebody asked for a retry' });
   }
   const output = snapshot.objects.get(item.outputKey);
@@ -93,8 +91,8 @@ export async function tellItemStory(
   return { item, lines, openRuns, mark: head === null ? undefined : (head.metadata[MARK] ?? null) };
 }
 
-function ending(status: string, result: Result | undefined): string {
-  if (result === undefined) return status;
+function ending(status: string, result: Result | null): string {
+  if (result === null) return status;
   const by =
     result.written_by === 'worker'
       ? `worker${result.worker_id === undefined ? '' : ` ${result.worker_id}`}`
@@ -102,17 +100,7 @@ function ending(status: string, result: Result | undefined): string {
   const took = result.worker_sec === undefined ? '' : ` after ${result.worker_sec.toFixed(1)} s`;
   const fix = result.error?.fix === undefined ? '' : ` (${result.error.fix})`;
   const error = result.error === undefined ? '' : `: ${result.error.code}: ${result.error.message}${fix}`;
-  return `${status}${took}, says ${by}${error}`;
-}
-
-async function readDocument<T>(
-  { store }: ListingSource,
-  key: string,
-  schema: z.ZodType<T>,
-  signal: AbortSignal | undefined,
-): Promise<T | undefined> {
-  const found = await store.get(key, signal === undefined ? {} : { signal });
-  if (found === null) return undefined;
-  const parsed = parseDocument(schema, await text(found.body));
-  return parsed.ok ? parsed.value : undefined;
+  const chunks = status === 'split' ? result.output?.chunks : undefined;
+  const into = typeof chunks === 'number' ? ` into ${chunks} chunks` : '';
+  return `${status}${into}${took}, says ${by}${error}`;
 }

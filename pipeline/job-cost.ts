@@ -9,7 +9,10 @@ import type { PlannedStage } from './plan-types.ts';
 import { attemptId, type Snapshot } from './snapshot.ts';
 import type { ListingSource } from './take-listing.ts';
 
-/** Results never change once they are there: one that was read is not read again. Make one for as long as jobs are looked at. */
+/**
+ * Results never change once they are there: one that was read is not read again. Make one for as long as jobs are looked at. By job, attempt
+ * and time: a job that was deleted may come again under its name, with the same attempts.
+ */
 export type ResultMemory = Map<string, MeasuredResult | undefined>;
 
 export interface CostSource extends ListingSource {
@@ -24,7 +27,7 @@ const READS_AT_ONCE = 24;
 /** Some 300 bytes each; the oldest go first. */
 const MAX_REMEMBERED = 100_000;
 
-type ResultName = AttemptName & { readonly status: ResultStatus };
+type ResultName = AttemptName & { readonly status: ResultStatus; readonly lastModifiedMs: number };
 
 /**
  * Null where more results than `maxReads` would have to be read: ask again with more. Costs of all attempts, also of those whose output was
@@ -37,7 +40,7 @@ export async function readJobCost(
 ): Promise<JobCost | null> {
   const { job } = planned.plan;
   const names = resultsOf(planned.snapshot);
-  const id = (name: ResultName) => `${job}/${attemptId(name)}.${name.status}`;
+  const id = (name: ResultName) => `${job}/${attemptId(name)}.${name.status}@${name.lastModifiedMs}`;
   const unread = names.filter((name) => !source.memory.has(id(name)));
   if (unread.length > maxReads) return null;
   const read = new Map(names.map((name) => [name, source.memory.get(id(name))]));
@@ -56,7 +59,7 @@ function resultsOf({ history }: Snapshot): ResultName[] {
     const [stage = '', item = ''] = id.split('/');
     return results
       .filter(({ status }) => status !== 'refused')
-      .map(({ fingerprint, attempt, status }) => ({ stage, item, fingerprint, attempt, status }));
+      .map(({ fingerprint, attempt, status, lastModifiedMs }) => ({ stage, item, fingerprint, attempt, status, lastModifiedMs }));
   });
 }
 

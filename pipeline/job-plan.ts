@@ -28,8 +28,8 @@ export interface PlannedJob {
   readonly snapshot: Snapshot;
 }
 
-/** Every round may show that one more stage's document, marks or failures are needed; a graph has at most 64 stages. */
-const MAX_ROUNDS = 3 * 64 + 2;
+/** Every round may show that one more stage's document, marks or failures are needed; a graph has at most 64 stages, and their chunks. */
+const MAX_ROUNDS = 3 * 2 * 64 + 2;
 /** Objects that change while they are read make the listing stale: list again, a few times. */
 const MAX_LISTINGS = 4;
 

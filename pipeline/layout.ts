@@ -122,7 +122,7 @@ const TIME_DIGITS = 14;
 const timeText = (atMs: number): string => String(Math.max(0, Math.ceil(atMs))).padStart(TIME_DIGITS, '0');
 
 const ATTEMPT_PATH = /^([a-z][a-z0-9-]*)\/([0-9]+)\/([0-9a-f]+)\.([0-9]+)$/;
-const RESULT_PATH = /^([a-z][a-z0-9-]*)\/([0-9]+)\/([0-9a-f]+)\.([0-9]+)\.(succeeded|failed|cancelled|refused)\.json$/;
+const RESULT_PATH = /^([a-z][a-z0-9-]*)\/([0-9]+)\/([0-9a-f]+)\.([0-9]+)\.(succeeded|split|failed|cancelled|refused)\.json$/;
 const WAITING_NAME = /^([0-9]{14})-(?:(retry)\.|slot\.([A-Za-z0-9][\w-]*)\.)?[0-9a-z]+$/;
 const SLOT_PATH = /^([A-Za-z0-9][\w-]*)\/([^/]+)\/(.+)\.[0-9a-z]+$/;
 const AUDIT_NAME = /^([0-9]{14})(\.done)?$/;

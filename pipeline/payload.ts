@@ -1,7 +1,8 @@
 /** Makes what a run carries: the task's parameters with presigned URLs in the place of URIs, and where results go. */
-import type { RunContext } from '../manifests/run-context.ts';
+import type { RunContext, SplitOffer } from '../manifests/run-context.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Trace } from '../trace.ts';
+import { chunkKeys } from './chunk-stage.ts';
 import { MARK } from './facts.ts';
 import type { GraphStage } from './graph.ts';
 import type { Layout } from './layout.ts';
@@ -89,9 +90,30 @@ async function taskParameters(
     failed_put_url: failed.url,
     input_etags: inputEtags(item),
     ...(traceparent === undefined ? {} : { traceparent }),
+    ...(await splitOffer(source, job, item, expiresInSeconds)),
   };
   const parameters = await presignUris(presigned, substitute(item.graphStage.parameters ?? {}, scope));
   return { ...(parameters as RunInput), output_put_url: put.url, millrace: context };
+}
+
+/** Outside the parameters, and so of no weight in a fingerprint: how an output is made does not change what it is made from. */
+async function splitOffer(
+  { store, layout }: PayloadSource,
+  job: string,
+  item: PlannedDispatch,
+  expiresInSeconds: number,
+): Promise<{ split?: SplitOffer }> {
+  const { name, chunks } = item.graphStage;
+  if (chunks === undefined) return {};
+  const keys = chunkKeys(name);
+  const marked = { expiresInSeconds, metadata: { [MARK]: item.fingerprint } };
+  const [list, sound, result] = await Promise.all([
+    store.presignPut(layout.jobKey(job, keys.list), marked),
+    store.presignPut(layout.jobKey(job, keys.sound), marked),
+    store.presignPut(layout.resultKey(job, item, 'split'), { expiresInSeconds }),
+  ]);
+  const put_headers = { ...list.headers };
+  return { split: { ...chunks, list_put_url: list.url, sound_put_url: sound.url, put_headers, split_put_url: result.url } };
 }
 
 /** For an endpoint that is not ours: its own payload, with `${output}` as a presigned PUT. It writes no mark and no result. */

@@ -18,7 +18,7 @@ export interface ResolvedInputs {
   readonly anyThere: boolean;
 }
 
-type Found =
+export type Found =
   | { readonly kind: 'there'; readonly input: ResolvedInput }
   | { readonly kind: 'missing'; readonly why: string; readonly started: boolean }
   | { readonly kind: 'blocked'; readonly why: string }
@@ -137,7 +137,8 @@ function producerOf({ producers }: PlanContext, pattern: string): readonly [stri
   return [...producers].find(([key]) => isMatch(key));
 }
 
-function findFanIn(context: PlanContext, stageName: string): Found {
+/** Every output of a stage that has been planned. */
+export function findFanIn(context: PlanContext, stageName: string): Found {
   const stage = context.planned.get(stageName);
   if (stage === undefined || stage.phase === 'off')
     return { kind: 'missing', why: `${stageName} has nothing to do`, started: false };

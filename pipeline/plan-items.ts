@@ -1,10 +1,11 @@
 /** One stage's items: what each is made from, its fingerprint, and the state it is in. */
 import { isJobKey, isReservedKey } from '../manifests/job-key.ts';
+import type { ObjectInfo } from '../storage/object-store.ts';
 import { fingerprintOf } from './fingerprint.ts';
-import type { GraphStage } from './graph.ts';
+import { type GraphStage, isPerItem } from './graph.ts';
 import { type ItemState, itemState } from './item-state.ts';
 import type { PlanContext } from './plan-context.ts';
-import { resolveItemInputs } from './plan-inputs.ts';
+import { type ResolvedInputs, resolveItemInputs } from './plan-inputs.ts';
 import type { ItemPhase, LandedAttempt, PlannedDispatch, PlannedItem, ResolvedInput } from './plan-types.ts';
 import { type ReferenceScope, referencesIn, substitute, substituteText, UnknownReference, wholeReference } from './references.ts';
 import { historyOf, type Snapshot, versionOf } from './snapshot.ts';
@@ -22,6 +23,9 @@ export interface ItemProblem {
   readonly expected: string;
   readonly found: string;
 }
+
+export const isProblems = (value: unknown): value is ItemProblem[] =>
+  Array.isArray(value) && typeof value[0] === 'object' && value[0] !== null && 'code' in value[0];
 
 export interface ItemSource {
   readonly stage: GraphStage;
@@ -89,7 +93,8 @@ export function planItems(context: PlanContext, source: ItemSource, outputs: rea
   const shared = {
     uris: inputUris(context.snapshot, source.inputs),
     versions: inputVersions(source.stage, source.inputs),
-    outputs: new Set(outputs),
+    hasItemInputs: Object.values(source.stage.inputs ?? {}).some(isPerItem),
+    isOutput: createIsOutput(outputs),
   };
   for (const index of source.entries.keys()) {
     const planned = planItemOrRefuse(context, source, shared, index, outputs[index] ?? '');
@@ -110,8 +115,22 @@ type PlannedOne =
 interface SharedByItems {
   readonly uris: Readonly<Record<string, unknown>>;
   readonly versions: readonly (readonly [string, string])[];
-  readonly outputs: ReadonlySet<string>;
+  /** False where no item has inputs of its own. */
+  readonly hasItemInputs: boolean;
+  /** Whether a key is one that the stage itself writes. */
+  readonly isOutput: (key: string) => boolean;
 }
+
+/** Made when it is first asked: most stages name no URIs, and a set of a hundred thousand keys takes its time and memory. */
+function createIsOutput(outputs: readonly string[]): SharedByItems['isOutput'] {
+  let keys: ReadonlySet<string> | undefined;
+  return (key) => {
+    keys ??= new Set(outputs);
+    return keys.has(key);
+  };
+}
+
+const NO_INPUTS: ResolvedInputs = { inputs: new Map(), missing: [], blocked: false, anyThere: false };
 
 function planItemOrRefuse(...[context, source, shared, index, outputKey]: Parameters<typeof planItem>): PlannedOne {
   try {
@@ -130,24 +149,29 @@ function planItem(context: PlanContext, source: ItemSource, shared: SharedByItem
   const item = String(index);
   const common = { stage: stage.name, item, outputKey, fanOut: stage.for_each !== undefined };
   const scope = { job: snapshot.job, index, item: entry, manifest };
-  const own = resolveItemInputs(context, stage, scope);
-  const foreign = findForeignUris(context, scope, stage, shared.outputs);
+  const own = shared.hasItemInputs ? resolveItemInputs(context, stage, scope) : NO_INPUTS;
+  const foreign = findForeignUris(context, scope, stage, shared.isOutput);
   if (foreign.kind === 'refused') {
     const { expected, found } = foreign;
     return { kind: 'problem', problem: { index, code: 'URI_NOT_ALLOWED', expected, found } };
   }
-  const [missing] = [...own.missing, ...(foreign.missing === null ? [] : [`${foreign.missing} is not there`])];
+  const missing = own.missing[0] ?? (foreign.missing === null ? undefined : `${foreign.missing} is not there`);
   if (missing !== undefined) {
     context.producers.set(outputKey, { stage: stage.name, item, done: false, fingerprint: null });
     return { kind: 'item', item: { ...common, fingerprint: '', phase: 'waiting', why: missing, attempt: 0 }, dispatch: null };
   }
-  const inputs = own.inputs.size === 0 ? source.inputs : new Map([...source.inputs, ...own.inputs]);
+  const hasOwn = own.inputs.size > 0;
+  const inputs = hasOwn ? new Map([...source.inputs, ...own.inputs]) : source.inputs;
+  const uris = hasOwn ? { ...shared.uris, ...inputUris(snapshot, own.inputs) } : shared.uris;
   const template = stage.task === undefined ? withoutOutput(stage.payload) : (stage.parameters ?? {});
   const fingerprint = fingerprintOf({
     task: stage.task ?? `endpoint:${stage.endpoint}`,
-    parameters: substitute(template, { ...scope, inputs: { ...shared.uris, ...inputUris(snapshot, own.inputs) } }),
+    parameters: substitute(template, { ...scope, inputs: uris }),
     outputUri: snapshot.folderUri + outputKey,
-    versions: [...shared.versions, ...inputVersions(stage, own.inputs), ...foreign.versions],
+    versions:
+      hasOwn || foreign.versions.length > 0
+        ? [...shared.versions, ...inputVersions(stage, own.inputs), ...foreign.versions]
+        : shared.versions,
   });
   const history = historyOf(snapshot, stage.name, item);
   const output = snapshot.objects.get(outputKey);
@@ -215,6 +239,7 @@ function inputUris(snapshot: Snapshot, inputs: ReadonlyMap<string, ResolvedInput
 
 /** A document that only for_each reads does not enter: its entries do, one by one, so that one changed entry reruns one item. */
 function inputVersions(stage: GraphStage, inputs: ReadonlyMap<string, ResolvedInput>): (readonly [string, string])[] {
+  if (inputs.size === 0) return [];
   const used = new Set(referencesIn([stage.parameters, stage.payload]).map((reference) => reference.split('.')[1]));
   const list = wholeReference(stage.for_each ?? '')?.split('.');
   const onlyListed = list?.[0] === 'inputs' && !used.has(list[1]) ? list[1] : undefined;
@@ -231,11 +256,15 @@ function withoutOutput(payload: unknown): unknown {
   return payload;
 }
 
+/** What lies at an external stage's key, unless one of ours is still making it. */
+export function externalOutput(context: PlanContext, key: string): ObjectInfo | undefined {
+  return context.producers.get(key)?.done === false ? undefined : context.snapshot.objects.get(key);
+}
+
 /** Items of an external stage: something else makes them, and nothing is known of them but their outputs. */
 export function planExternalItems(context: PlanContext, stage: GraphStage, outputs: readonly string[]): PlannedItem[] {
   return outputs.map((key, index) => {
-    const isBeingMade = context.producers.get(key)?.done === false;
-    const object = isBeingMade ? undefined : context.snapshot.objects.get(key);
+    const object = externalOutput(context, key);
     return {
       stage: stage.name,
       item: String(index),

@@ -6,9 +6,18 @@ import type { FieldError } from '../manifests/field-errors.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { Graph, GraphStage } from './graph.ts';
 import type { AttemptName } from './layout.ts';
+import { chunkless, planInChunks } from './plan-chunks.ts';
 import { addProblem, createContext, documentOf, type PlanContext } from './plan-context.ts';
 import { type ResolvedInputs, resolveInputs } from './plan-inputs.ts';
-import { type ItemProblem, type ItemSource, outputKeys, planExternalItems, planItems } from './plan-items.ts';
+import {
+  externalOutput,
+  type ItemProblem,
+  type ItemSource,
+  isProblems,
+  outputKeys,
+  planExternalItems,
+  planItems,
+} from './plan-items.ts';
 import { addManifestProblem, checkCancel, findManifest, findMisplaced, findWebhooks } from './plan-manifest.ts';
 import type { Plan, PlannedDispatch, PlannedItem, PlannedStage, PlanSettings, StagePhase } from './plan-types.ts';
 import { lookUp, wholeReference } from './references.ts';
@@ -19,7 +28,13 @@ export function plan(graph: Graph, snapshot: Snapshot, settings: PlanSettings, n
   const context = createContext(snapshot, settings, nowMs, graph.stages);
   const dispatch: PlannedDispatch[] = [];
   for (const stage of graph.stages) {
+    // Planned with the stage whose chunks they are.
+    if (stage.isChunkStage === true) continue;
     const planned = planStage(context, stage);
+    const { chunkStage } = stage;
+    // Whatever stops the whole stops its chunks.
+    const chunks = chunkStage && (planned.chunks ?? chunkless(chunkStage, planned.stage.phase, planned.stage.why));
+    if (chunks !== undefined) context.planned.set(chunks.name, chunks);
     context.planned.set(stage.name, planned.stage);
     dispatch.push(...planned.dispatch);
   }
@@ -27,7 +42,9 @@ export function plan(graph: Graph, snapshot: Snapshot, settings: PlanSettings, n
   checkCancel(context);
   const webhooks = findWebhooks(context);
   const needs = { documents: [...context.documents.values()], marks: [...context.marks.values()], failures: context.failures };
-  const stages = [...context.planned.values()];
+  // Most sources are short: nobody is to be told of chunks that will never be.
+  const unseen = new Set(graph.stages.filter(({ isChunkStage }) => isChunkStage === true).map(({ name }) => name));
+  const stages = [...context.planned.values()].filter(({ name, items }) => items.length > 0 || !unseen.has(name));
   const stopped: Plan['stopped'] = snapshot.objects.has('cancel.json')
     ? 'cancelled'
     : snapshot.heldUntilMs > nowMs
@@ -51,6 +68,8 @@ const earlier = (a: number, b: number): number => Math.min(a, b);
 interface StagePlan {
   readonly stage: PlannedStage;
   readonly dispatch: readonly PlannedDispatch[];
+  /** Of a stage that may be made in chunks. */
+  readonly chunks?: PlannedStage;
 }
 
 function planStage(context: PlanContext, stage: GraphStage): StagePlan {
@@ -78,7 +97,14 @@ function planStage(context: PlanContext, stage: GraphStage): StagePlan {
   if (resolved.missing.length > 0) return waitingStage(context, source, outputs, resolved);
   const planned = planItems(context, source, outputs);
   if (isProblems(planned)) return refuse(context, stage, planned, blamed);
-  return { stage: { name: stage.name, phase: 'active', why: '', items: planned.items }, dispatch: planned.dispatch };
+  const { chunkStage } = stage;
+  if (chunkStage === undefined) {
+    return { stage: { name: stage.name, phase: 'active', why: '', items: planned.items }, dispatch: planned.dispatch };
+  }
+  const inChunks = planInChunks(context, source, chunkStage, planned);
+  if (isProblems(inChunks)) return refuse(context, stage, inChunks, blamed);
+  const { items, dispatch, phase, why, chunks } = inChunks;
+  return { stage: { name: stage.name, phase, why, items }, dispatch, chunks };
 }
 
 /** Where a stage has neither manifest nor list a problem must still be written beside something. */
@@ -86,17 +112,16 @@ function firstInput({ inputs }: ResolvedInputs): ObjectInfo | undefined {
   return [...inputs.values()][0]?.objects[0];
 }
 
-const isProblems = (value: unknown): value is ItemProblem[] =>
-  Array.isArray(value) && typeof value[0] === 'object' && value[0] !== null && 'code' in value[0];
-
 function idle(stage: GraphStage, phase: StagePhase, why: string): StagePlan {
   return { stage: { name: stage.name, phase, why, items: [] }, dispatch: [] };
 }
 
 /** An external stage is off until the first of its outputs appears: many jobs never make clips, and wait for none. */
 function externalStage(context: PlanContext, stage: GraphStage, outputs: readonly string[]): StagePlan {
+  if (!outputs.some((key) => externalOutput(context, key) !== undefined)) {
+    return idle(stage, 'off', `none of its ${outputs.length} outputs is there`);
+  }
   const items = planExternalItems(context, stage, outputs);
-  if (!items.some(({ phase }) => phase === 'done')) return idle(stage, 'off', `none of its ${outputs.length} outputs is there`);
   return { stage: { name: stage.name, phase: 'active', why: '', items }, dispatch: [] };
 }
 
@@ -192,6 +217,7 @@ function refuse(
 /** Claims without a result. */
 export function openAttempts(snapshot: Snapshot): AttemptName[] {
   return [...snapshot.history].flatMap(([id, { claims, results }]) => {
+    if (claims.length === 0) return [];
     const slash = id.indexOf('/');
     const name = { stage: id.slice(0, slash), item: id.slice(slash + 1) };
     const ended = new Set(results.map((result) => attemptId({ ...name, ...result })));

@@ -1,6 +1,4 @@
 /** Looks at one job again: plans it and carries the plan out. Level-triggered: which event asked for it does not matter. */
-import { text } from 'node:stream/consumers';
-import { parseDocument } from '../manifests/parse.ts';
 import type { Problem } from '../manifests/problem.ts';
 import { Run } from '../manifests/state.ts';
 import { untraced } from '../trace.ts';
@@ -9,6 +7,7 @@ import { type JobPlanner, type PlannedJob, planJob } from './job-plan.ts';
 import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { Plan, PlannedDispatch, PlannedProblem } from './plan-types.ts';
+import { readDocument } from './read-document.ts';
 import { writeResult } from './results.ts';
 import {
   countByEndpoint,
@@ -314,8 +313,5 @@ export async function readRun(
   name: AttemptName,
   signal?: AbortSignal,
 ): Promise<Run | null> {
-  const found = await source.store.get(source.layout.stateKey('runs', job, name), signal === undefined ? {} : { signal });
-  if (found === null) return null;
-  const parsed = parseDocument(Run, await text(found.body));
-  return parsed.ok ? parsed.value : null;
+  return readDocument(source, source.layout.stateKey('runs', job, name), Run, signal);
 }

@@ -26,17 +26,55 @@ export class UnknownReference extends Error {
   }
 }
 
+/** A text of a template, taken apart once: a hundred thousand items substitute into the same few. */
+interface ParsedText {
+  /** Where the text is one reference and nothing else. */
+  readonly whole: string | null;
+  /** Texts as they are, and references between them. */
+  readonly parts: readonly (string | { readonly reference: string })[];
+}
+
+/** Templates come from pipelines, which are short; those of many jobs together must not pile up. */
+const MAX_REMEMBERED = 10_000;
+const parsedTexts = new Map<string, ParsedText>();
+const paths = new Map<string, readonly string[]>();
+
+function remembered<T>(known: Map<string, T>, text: string, make: (text: string) => T): T {
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  if (known.size >= MAX_REMEMBERED) known.clear();
+  const made = make(text);
+  known.set(text, made);
+  return made;
+}
+
+function parseText(text: string): ParsedText {
+  const parts: (string | { reference: string })[] = [];
+  let end = 0;
+  for (const match of text.matchAll(EMBEDDED)) {
+    if (match.index > end) parts.push(text.slice(end, match.index));
+    parts.push({ reference: match[1] ?? '' });
+    end = match.index + match[0].length;
+  }
+  if (end < text.length) parts.push(text.slice(end));
+  return { whole: WHOLE.exec(text)?.[1] ?? null, parts };
+}
+
+const pathOf = (reference: string): readonly string[] => remembered(paths, reference, (text) => text.split('.'));
+
 /** The value of one reference, given without its `${}`; `undefined` where there is none. */
 export function lookUp(reference: string, scope: ReferenceScope): unknown {
-  return reference.split('.').reduce<unknown>((value, part) => {
+  let value: unknown = scope;
+  for (const part of pathOf(reference)) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-    return (value as Record<string, unknown>)[part];
-  }, scope);
+    value = (value as Record<string, unknown>)[part];
+  }
+  return value;
 }
 
 /** A text that is one reference and nothing else, without its `${}`. */
 export function wholeReference(text: string): string | null {
-  return WHOLE.exec(text)?.[1] ?? null;
+  return remembered(parsedTexts, text, parseText).whole;
 }
 
 /** Every reference in a JSON value, without their `${}`. */
@@ -69,17 +107,34 @@ export function substitute(template: unknown, scope: ReferenceScope): unknown {
   }
   if (Array.isArray(template)) return template.map((entry) => substitute(entry, scope) ?? null);
   if (typeof template === 'object' && template !== null) {
-    const entries = Object.entries(template).map(([name, value]) => [name, substitute(value, scope)] as const);
-    return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+    const made: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(template)) {
+      const substituted = substitute(value, scope);
+      if (substituted !== undefined) define(made, name, substituted);
+    }
+    return made;
   }
   return template;
 }
 
+/** As JSON.parse does it: `__proto__` is a name like any other. */
+function define(target: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === '__proto__') Object.defineProperty(target, name, { value, configurable: true, enumerable: true, writable: true });
+  else target[name] = value;
+}
+
 export function substituteText(template: string, scope: ReferenceScope): string {
-  return template.replaceAll(EMBEDDED, (_, reference: string) => {
-    const value = lookUp(reference, scope);
-    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
-      throw new UnknownReference(reference);
-    return String(value);
-  });
+  let text = '';
+  for (const part of remembered(parsedTexts, template, parseText).parts) {
+    if (typeof part === 'string') {
+      text += part;
+      continue;
+    }
+    const value = lookUp(part.reference, scope);
+    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
+      throw new UnknownReference(part.reference);
+    }
+    text += value;
+  }
+  return text;
 }

@@ -1,10 +1,9 @@
 /** Result objects that a consumer writes itself: for attempts whose worker never could, or never will. */
-import { text } from 'node:stream/consumers';
 import type { MillraceError } from '../errors.ts';
 import { withoutSecrets } from '../errors.ts';
-import { parseDocument } from '../manifests/parse.ts';
 import { Result, type ResultError, type ResultStatus } from '../manifests/result.ts';
 import type { AttemptName } from './layout.ts';
+import { readDocument } from './read-document.ts';
 import type { ListingSource } from './take-listing.ts';
 
 export interface ResultDetails {
@@ -56,15 +55,13 @@ export function resultError({ code, message, retryable, fix }: MillraceError): R
 
 /** `null` where there is none, or none that can be read. */
 export async function readResult(
-  { store, layout }: ListingSource,
+  source: ListingSource,
   job: string,
   name: AttemptName,
   status: ResultStatus,
   signal?: AbortSignal,
 ): Promise<Result | null> {
-  const found = await store.get(layout.resultKey(job, name, status), signal === undefined ? {} : { signal });
-  const parsed = found === null ? null : parseDocument(Result, await text(found.body));
-  return parsed?.ok === true ? parsed.value : null;
+  return readDocument(source, source.layout.resultKey(job, name, status), Result, signal);
 }
 
 /** True where any result of the attempt is there: what the winner of a claim, or a sweep, must look at once more. */

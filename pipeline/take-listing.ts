@@ -80,11 +80,17 @@ export async function takeListing(
     else if (object.key.startsWith(WEBHOOKS)) takeWebhook(webhooks, object.key);
     else if (object.key !== '' && !object.key.endsWith('/')) objects.set(object.key, object);
   };
-  for await (const object of list(folder)) {
-    if (object.key >= RESULTS) break;
-    take(object);
-  }
-  for await (const object of list(folder, AFTER_RESULTS)) take(object);
+  const takeBeforeResults = async (): Promise<void> => {
+    for await (const object of list(folder)) {
+      if (object.key >= RESULTS) return;
+      take(object);
+    }
+  };
+  const takeAfterResults = async (): Promise<void> => {
+    for await (const object of list(folder, AFTER_RESULTS)) take(object);
+  };
+  // No rule says which of the two is read first, and somebody may be waiting for both.
+  await Promise.all([takeBeforeResults(), takeAfterResults()]);
 
   const folderUri = `${store.scheme}://${store.bucket}/${folder}`;
   return { job, folderUri, objects, history, problems, webhooks, heldUntilMs, retryNotesMs, slotNotes, takenAtMs };

@@ -17,6 +17,8 @@ export type ForeignUris =
       readonly missing: string | null;
     };
 
+const NO_URIS: ForeignUris = { kind: 'allowed', versions: [], missing: null };
+
 const BUCKET_URI = /^(s3|gs):\/\//;
 
 /** Looks at every URI that reaches a stage's parameters from a manifest, an entry, or the graph itself, rather than as a named input. */
@@ -24,16 +26,18 @@ export function findForeignUris(
   context: PlanContext,
   scope: ReferenceScope,
   stage: GraphStage,
-  outputs: ReadonlySet<string>,
+  isOutput: (key: string) => boolean,
 ): ForeignUris {
+  const uris = bucketUris(stage, scope);
+  if (uris.length === 0) return NO_URIS;
   const { folderUri, objects } = context.snapshot;
   const versions: [string, string][] = [];
   let missing: string | null = null;
-  for (const uri of bucketUris(stage, scope)) {
+  for (const uri of uris) {
     if (uri.startsWith(folderUri)) {
       const key = uri.slice(folderUri.length);
       if (!isJobKey(key)) return refused(folderUri, uri);
-      const writer = laterWriter(context, stage, key, outputs);
+      const writer = laterWriter(context, stage, key, isOutput);
       if (writer !== null)
         return { kind: 'refused', expected: `a URI that ${writer} does not write`, found: JSON.stringify(uri) };
       const object = objects.get(key);
@@ -52,8 +56,8 @@ export function findForeignUris(
  * What a stage reads by URI must be made before it, or every run would change what it was made from and ask for the next, for ever.
  * The graph holds this for named inputs.
  */
-function laterWriter(context: PlanContext, stage: GraphStage, key: string, outputs: ReadonlySet<string>): string | null {
-  if (outputs.has(key)) return stage.name;
+function laterWriter(context: PlanContext, stage: GraphStage, key: string, isOutput: (key: string) => boolean): string | null {
+  if (isOutput(key)) return stage.name;
   const later = context.stages.slice(context.stages.indexOf(stage) + 1);
   return later.find(({ external, output }) => external !== true && mayMeet(key, output))?.name ?? null;
 }
@@ -72,12 +76,28 @@ function refused(folderUri: string, uri: string): ForeignUris {
 }
 
 function bucketUris(stage: GraphStage, scope: ReferenceScope): string[] {
-  const template = stage.task === undefined ? stage.payload : stage.parameters;
-  return textsIn(template).flatMap((text) => {
+  const uris: string[] = [];
+  for (const text of textsWithForeign(stage)) {
+    const value = substitute(text, scope);
+    // Most are numbers: a start, a length.
+    if (typeof value === 'number' || value === undefined) continue;
+    for (const found of textsIn(value)) if (BUCKET_URI.test(found)) uris.push(found);
+  }
+  return uris;
+}
+
+const foreignTexts = new WeakMap<GraphStage, readonly string[]>();
+
+/** The texts of a stage in which a URI of somebody else's could be. The same for all of its items. */
+function textsWithForeign(stage: GraphStage): readonly string[] {
+  const known = foreignTexts.get(stage);
+  if (known !== undefined) return known;
+  const texts = textsIn(stage.task === undefined ? stage.payload : stage.parameters)
     // A named input or the output itself: the job's own by construction.
-    if (FROM_JOB.test(wholeReference(text) ?? '')) return [];
-    return textsIn(substitute(text.replaceAll(REFERENCE_FROM_JOB, NOWHERE), scope)).filter((value) => BUCKET_URI.test(value));
-  });
+    .filter((text) => !FROM_JOB.test(wholeReference(text) ?? ''))
+    .map((text) => text.replaceAll(REFERENCE_FROM_JOB, NOWHERE));
+  foreignTexts.set(stage, texts);
+  return texts;
 }
 
 const FROM_JOB = /^(inputs|output)\b/;

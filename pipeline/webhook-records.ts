@@ -1,10 +1,8 @@
 /** What is kept of a job's webhooks: claims with what was sent, and how each attempt went. */
-import { text } from 'node:stream/consumers';
-import type { z } from 'zod';
-import { parseDocument } from '../manifests/parse.ts';
 import { WebhookAttempt, WebhookClaim } from '../manifests/webhook-event.ts';
 import { parseWebhookName, WEBHOOKS } from './layout.ts';
 import { inParallel } from './parallel.ts';
+import { readDocument } from './read-document.ts';
 import { type ListingSource, takeWebhook } from './take-listing.ts';
 import type { SeenWebhook, SeenWebhookClaim } from './webhook-schedule.ts';
 
@@ -58,17 +56,6 @@ export async function readLastClaim(
   const attempt = Math.max(0, ...claims.map((claim) => claim.attempt));
   if (attempt === 0) return null;
   return readDocument(source, source.layout.webhookClaimKey(job, { id, attempt }), WebhookClaim, signal);
-}
-
-async function readDocument<T extends z.ZodType>(
-  { store }: ListingSource,
-  key: string,
-  schema: T,
-  signal?: AbortSignal,
-): Promise<z.output<T> | null> {
-  const found = await store.get(key, signal === undefined ? {} : { signal });
-  const parsed = found === null ? null : parseDocument(schema, await text(found.body));
-  return parsed?.ok === true ? parsed.value : null;
 }
 
 export interface ToldWebhook {

@@ -49,6 +49,7 @@ const MAX_ATTRIBUTE_CHARACTERS = 512;
 
 const KINDS: Readonly<Record<NonNullable<SpanOptions['kind']>, SpanKind>> = {
   internal: SpanKind.INTERNAL,
+  server: SpanKind.SERVER,
   client: SpanKind.CLIENT,
   producer: SpanKind.PRODUCER,
   consumer: SpanKind.CONSUMER,

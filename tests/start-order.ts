@@ -36,6 +36,7 @@ export const LONG_FILES: { readonly [kind in 'waiting' | 'working']: Readonly<Re
   },
   working: {
     'tests/integration/cli/demo.test.ts': 60,
+    'tests/browser/dashboard.test.ts': 45,
     'tests/integration/chaos/scale.test.ts': 45,
     'tests/unit/simulation.test.ts': 45,
     'tests/integration/bench.test.ts': 35,

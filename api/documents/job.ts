@@ -3,8 +3,10 @@ import { z } from 'zod';
 import { StageName } from '../../manifests/pipeline.ts';
 import { Problem } from '../../manifests/problem.ts';
 import { RESULT_STATUSES } from '../../manifests/result.ts';
+import { DEFAULT_MAX_RESULTS } from '../../pipeline/job-cost.ts';
+import { JobCostView } from './cost.ts';
 import { ItemCounts, JOB_STATES, JobTimes, Time } from './jobs.ts';
-import { commaList, wholeNumber } from './query.ts';
+import { commaList, flag, wholeNumber } from './query.ts';
 
 export const ITEM_PHASES = [
   'done',
@@ -41,6 +43,11 @@ export const JobQuery = z.object({
     .describe('Items in these phases only, comma-separated.'),
   limit: wholeNumber(0, MAX_ITEMS).optional().describe(`At most so many items; ${DEFAULT_ITEMS} unless given.`),
   after: ItemCursor.optional().describe('The last item of the page before, as segmentation/57.'),
+  cost: flag
+    .optional()
+    .describe(
+      `true: read every result for the cost; false: none. Without it they are read where at most ${DEFAULT_MAX_RESULTS} are new.`,
+    ),
 });
 export type JobQuery = z.infer<typeof JobQuery>;
 
@@ -113,6 +120,7 @@ export const JobView = z
     revision: z.string().describe('Changes whenever anything here or in any item does.'),
     ...JobTimes.shape,
     counts: ItemCounts,
+    cost: JobCostView.nullable().describe('What it has cost so far. Null where too many results would have to be read for it.'),
     stages: z.array(StageView).describe('In the order of their dependencies.'),
     problems: z.array(ProblemView),
     attention: z.array(Item).describe(`Items that failed or are gone; at most ${MAX_ATTENTION}. The counts know all.`),

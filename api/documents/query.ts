@@ -12,8 +12,10 @@ export function wholeNumber(least: number, most: number) {
     .transform(Number);
 }
 
+/** No enum of texts: in OpenAPI it would stand beside the type boolean, and nothing be allowed. */
 export const flag = z
-  .enum(['true', 'false'], { error: 'expected true or false' })
+  .string({ error: 'expected true or false' })
+  .regex(/^(true|false)$/, { error: 'expected true or false' })
   .meta({ type: 'boolean' })
   .transform((text) => text === 'true');
 

@@ -13,6 +13,7 @@ import { JobAnswer, JobQuery } from '../documents/job.ts';
 import { DEFAULT_JOBS, JobList, type JobSummary, JobsQuery } from '../documents/jobs.ts';
 import { jobEvents } from '../event-stream.ts';
 import { isoTime, itemView } from '../item-view.ts';
+import type { JobCosts } from '../job-costs.ts';
 import { itemPage } from '../job-items.ts';
 import { isNoJob, jobSummary, jobView } from '../job-view.ts';
 import type { JobWatch } from '../job-watch.ts';
@@ -42,7 +43,7 @@ export async function planKnownJob(parts: ApiParts, job: string, signal?: AbortS
 export const noJob = (job: string): RequestError =>
   new RequestError('NOT_FOUND', `there is no job ${JSON.stringify(job)}`, { fix: 'GET /api/jobs lists those that there are.' });
 
-export function jobRoutes(parts: ApiParts, watch: JobWatch): Route[] {
+export function jobRoutes(parts: ApiParts, watch: JobWatch, costs: JobCosts): Route[] {
   const { planner } = parts;
 
   async function jobIds(after: string | undefined, most: number, signal: AbortSignal): Promise<string[]> {
@@ -88,9 +89,10 @@ export function jobRoutes(parts: ApiParts, watch: JobWatch): Route[] {
       async handle({ params: { job_id: job }, query, signal }) {
         const planned = await planKnownJob(parts, job, signal);
         const { items, after } = itemPage(planned.plan, query);
-        const { stage, limit, phase } = query;
-        const next = after === null ? null : withQuery(jobHref(job), { stage, phase: phase?.join(','), limit, after });
-        return { status: 200, json: { ...jobView(planned), items: items.map((item) => itemView(planned, item)), next } };
+        const { stage, limit, phase, cost } = query;
+        const next = after === null ? null : withQuery(jobHref(job), { stage, phase: phase?.join(','), limit, cost, after });
+        const view = jobView(planned, await costs.of(planned, cost, signal));
+        return { status: 200, json: { ...view, items: items.map((item) => itemView(planned, item)), next } };
       },
     }),
 

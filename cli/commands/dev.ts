@@ -81,7 +81,7 @@ function welcome({ description: { bucket, queue, runpod, api }, bucketFolder, he
     `  aws --endpoint-url ${bucket.endpoint} s3 cp talk.m4a s3://${bucket.name}/pipelines/talk-1/inputs/audio/master.m4a`,
     `  aws --endpoint-url ${bucket.endpoint} s3 cp segments.json s3://${bucket.name}/pipelines/talk-1/stage/segmentation/segments.json`,
     '',
-    'and watch it: npx millrace status talk-1 --watch',
+    `and watch it: npx millrace status talk-1 --watch, or open ${api.url} in a browser (the token signs you in)`,
     'Ctrl-C stops everything.',
   ];
 }

@@ -8,6 +8,8 @@ export interface LettersOptions {
   /** Waits at the end for letters that a killed command had in hand, where the queue says that there are such. */
   readonly waitForHidden: boolean;
   readonly onWaiting?: (hidden: number, seconds: number) => void;
+  /** Of SQS: how long a poll waits for letters; 0 for a queue that is one server. */
+  readonly pollSeconds?: number;
 }
 
 /** Throws CONFIG_INVALID where MILLRACE_DEAD_LETTER_QUEUE_URL is missing or names no queue. */

@@ -39,13 +39,14 @@ export function nextLines(outputFile: string, { style }: Styled): string[] {
 }
 
 /** With `--keep`. `folder` is what MILLRACE_DATA must name for other commands to find the demo. */
-export function keptLines({ bucket, runpod }: StackDescription, folder: string): string[] {
+export function keptLines({ bucket, runpod, api }: StackDescription, folder: string): string[] {
   const command = (text: string) => `  MILLRACE_DATA=${shellWord(folder)} npx millrace ${text}`;
   return [
     '',
     'Everything goes on running:',
     `  bucket  ${bucket.endpoint}  s3://${bucket.name}`,
     `  RunPod  ${runpod.url}`,
+    `  API     ${api.url}  open it in a browser; the token ${api.token} signs you in`,
     'From another terminal:',
     command('status demo-talk'),
     command('submit my-job my-talk.m4a segments.json'),

@@ -21,6 +21,8 @@ export interface SqsLettersOptions {
   readonly pipelinesPrefix: string;
   /** Waits at the end for letters that a killed command had in hand: until then they are hidden. */
   readonly waitForHidden: boolean;
+  /** How long a poll waits for letters: a second unless given. 0 is for a queue that is one server, which says at once what it holds. */
+  readonly pollSeconds?: number;
   /** Told once, when that waiting begins. */
   readonly onWaiting?: (hidden: number, seconds: number) => void;
   /** Milliseconds, monotonic. */
@@ -35,13 +37,20 @@ const IN_HAND_SECONDS = 20;
 const HOLD_SECONDS = 30;
 const RENEW_MS = 10_000;
 /** A long poll asks all of SQS's servers; a short one may find nothing where there is something. */
-const WAIT_SECONDS = 1;
+const DEFAULT_POLL_SECONDS = 1;
 const EMPTY_POLLS_AT_END = 2;
 /** Requests at once when many letters are extended or put back. */
 const PARALLEL_REQUESTS = 16;
 
 export function createSqsLetters(options: SqsLettersOptions): LetterSource {
-  const { client, queueUrl, pipelinesPrefix, waitForHidden, now = () => performance.now() } = options;
+  const {
+    client,
+    queueUrl,
+    pipelinesPrefix,
+    waitForHidden,
+    pollSeconds = DEFAULT_POLL_SECONDS,
+    now = () => performance.now(),
+  } = options;
   const request = { QueueUrl: queueUrl };
   /** By id, with the latest receipt. */
   const held = new Map<string, string>();
@@ -62,7 +71,7 @@ export function createSqsLetters(options: SqsLettersOptions): LetterSource {
       ...request,
       MaxNumberOfMessages: Math.min(BATCH_SIZE, most),
       VisibilityTimeout: IN_HAND_SECONDS,
-      WaitTimeSeconds: WAIT_SECONDS,
+      WaitTimeSeconds: pollSeconds,
       MessageAttributeNames: ['All'],
       MessageSystemAttributeNames: ['SentTimestamp' as const],
     };

@@ -20,6 +20,8 @@ const ProbedStream = z.object({
   height: z.int().optional(),
   avg_frame_rate: z.string().optional(),
   r_frame_rate: z.string().optional(),
+  time_base: z.string().optional(),
+  start_pts: NumberText.optional(),
   duration: NumberText.optional(),
   duration_ts: NumberText.optional(),
   nb_frames: NumberText.optional(),
@@ -44,6 +46,16 @@ export interface FrameRate {
   readonly denominator: number;
 }
 
+/** When pictures are shown, in the container's own units. */
+export interface PictureTiming {
+  /** The rate that their times are multiples of; the average may be lower where some are missing. */
+  readonly baseRate: FrameRate | undefined;
+  /** How many seconds one unit is, as a fraction. */
+  readonly unit: FrameRate;
+  /** When the first one is shown, in units. */
+  readonly startUnits: number;
+}
+
 export interface VideoStream {
   readonly index: number;
   readonly codec: string;
@@ -61,6 +73,7 @@ export interface VideoStream {
   readonly durationSeconds: number | undefined;
   readonly frames: number | undefined;
   readonly coding: VideoCoding;
+  readonly timing?: PictureTiming | undefined;
 }
 
 export interface AudioStream {
@@ -82,6 +95,8 @@ export interface MediaInfo {
   /** ffmpeg's names of the container: `mov,mp4,m4a,3gp,3g2,mj2`. */
   readonly formatName: string;
   readonly durationSeconds: number | undefined;
+  /** When the earliest of its streams begins; what ffmpeg counts time from. */
+  readonly startSeconds?: number | undefined;
   /** The first that is not a cover picture. */
   readonly video: VideoStream | undefined;
   readonly audio: AudioStream | undefined;
@@ -147,6 +162,7 @@ export function mediaInfo(json: string): MediaInfo {
   return {
     formatName: format.format_name ?? 'unknown',
     durationSeconds: format.duration,
+    startSeconds: format.start_time,
     video: video === undefined ? undefined : videoStream(video),
     audio: audio === undefined ? undefined : audioStream(audio, video === undefined ? undefined : format),
   };
@@ -209,7 +225,13 @@ function videoStream(stream: ProbedStream): VideoStream {
     durationSeconds: stream.duration,
     frames: stream.nb_frames,
     coding: videoCoding(stream),
+    timing: pictureTiming(stream),
   };
+}
+
+function pictureTiming({ r_frame_rate, time_base, start_pts: startUnits }: ProbedStream): PictureTiming | undefined {
+  const unit = fraction(time_base);
+  return unit === undefined || startUnits === undefined ? undefined : { baseRate: frameRate(r_frame_rate), unit, startUnits };
 }
 
 /** `beside`: the container, where there are pictures that the sound belongs to. */
@@ -251,9 +273,14 @@ function isStill({ disposition }: ProbedStream): boolean {
 const MAX_FRAMES_PER_SECOND = 1000;
 
 export function frameRate(text: string | undefined): FrameRate | undefined {
+  const rate = fraction(text);
+  return rate === undefined || framesPerSecond(rate) > MAX_FRAMES_PER_SECOND ? undefined : rate;
+}
+
+function fraction(text: string | undefined): FrameRate | undefined {
   const [, numerator = '0', denominator = '0'] = /^(\d+)\/(\d+)$/.exec(text ?? '') ?? [];
-  const rate = Number(numerator) / Number(denominator);
-  if (!Number.isFinite(rate) || rate <= 0 || rate > MAX_FRAMES_PER_SECOND) return undefined;
+  const value = Number(numerator) / Number(denominator);
+  if (!Number.isFinite(value) || value <= 0) return undefined;
   return { numerator: Number(numerator), denominator: Number(denominator) };
 }
 

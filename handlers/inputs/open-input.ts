@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { MillraceError } from '../../errors.ts';
 import { NETWORK_RETRY, type RetryPolicy, withRetry } from '../retry.ts';
 import { quotaExceeded } from '../workspace.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
 import { CHUNK_TIME_LIMIT_MS, OPENING_BYTES, RangedReader } from './ranged-reader.ts';
 import type { InputSource, SourceBody } from './source.ts';
 
@@ -35,6 +36,8 @@ export interface OpenInputOptions {
   readonly retry?: RetryPolicy;
   /** The longest that `OPENING_BYTES` may take to arrive: a socket that trickles is as bad as one that is silent. */
   readonly chunkTimeLimitMs?: number;
+  /** What is left of earlier readings of the version that is found; asked only where the server tells one. */
+  readonly memoryOf?: (etag: string, totalBytes: number) => ChunkMemory;
 }
 
 /** Throws what the source throws, SOURCE_CHANGED, or DISK_FULL. */
@@ -65,6 +68,7 @@ async function tryOpen(source: InputSource, options: OpenInputOptions): Promise<
     const reader = new RangedReader({
       ...{ source, totalBytes, etag: etagToHold(answer, planned), signal: options.signal, onBytes, chunkTimeLimitMs },
       ...retryOf(options),
+      ...(etag === undefined || options.memoryOf === undefined ? {} : { memory: options.memoryOf(etag, totalBytes) }),
     });
     reader.hold(firstChunk);
     return { ...described, totalBytes, data: { reader }, stream: () => Readable.from(wholeOf(reader), { objectMode: false }) };

@@ -4,6 +4,7 @@
  */
 import { MillraceError } from '../../errors.ts';
 import { NETWORK_RETRY, type RetryPolicy, withRetry } from '../retry.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
 import type { InputSource, SourceBody } from './source.ts';
 
 export const CHUNK_BYTES = 128 * 1024;
@@ -36,6 +37,8 @@ export interface RangedReaderOptions {
   /** The longest that one request may take. */
   readonly chunkTimeLimitMs?: number;
   readonly retry?: RetryPolicy;
+  /** What earlier readers of this very version have left, and where this one leaves what it fetches. */
+  readonly memory?: ChunkMemory;
 }
 
 export class RangedReader {
@@ -74,7 +77,7 @@ export class RangedReader {
     const last = Math.floor(Math.min(end, this.totalBytes - 1) / this.#chunkBytes);
     let runChunks = isMoreWanted === undefined ? MAX_RUN_CHUNKS : FIRST_RUN_CHUNKS;
     for (let index = first; index <= last; index++) {
-      if (!this.#chunks.has(index)) {
+      if (!this.#holds(index)) {
         if (index > first && isMoreWanted !== undefined && !(await isMoreWanted())) return;
         this.#fetchRun(index, Math.min(last, index + runChunks - 1));
         runChunks = Math.min(2 * runChunks, MAX_RUN_CHUNKS);
@@ -89,11 +92,29 @@ export class RangedReader {
     }
   }
 
+  /** Asks for all of a span at once, or for its first three megabytes: for whoever will surely read every byte of it. */
+  prefetch(start: number, end: number): void {
+    const first = Math.floor(start / this.#chunkBytes);
+    const last = Math.floor(Math.min(end, this.totalBytes - 1) / this.#chunkBytes);
+    for (let index = first; index <= Math.min(last, first + READ_AHEAD_CHUNKS); index++) {
+      if (!this.#holds(index)) this.#fetchRun(index, Math.min(last, index + MAX_RUN_CHUNKS - 1));
+    }
+  }
+
+  /** True where a chunk is here, under way, or left by an earlier reader. */
+  #holds(index: number): boolean {
+    if (this.#chunks.has(index)) return true;
+    const left = this.#options.memory?.get(index);
+    if (left === undefined) return false;
+    this.#chunks.set(index, Promise.resolve(left));
+    return true;
+  }
+
   /** Whole runs only, or the rest. */
   #fetchAhead(index: number, last: number): void {
     const horizon = Math.min(last, index + READ_AHEAD_CHUNKS);
     for (let next = index + 1; next <= horizon; next++) {
-      if (this.#chunks.has(next)) continue;
+      if (this.#holds(next)) continue;
       if (next + MAX_RUN_CHUNKS - 1 > horizon && horizon < last) return;
       this.#fetchRun(next, Math.min(last, next + MAX_RUN_CHUNKS - 1));
     }
@@ -110,7 +131,7 @@ export class RangedReader {
   /** Asks once for the chunks from `first` on, up to the first that is held. */
   #fetchRun(first: number, last: number): Promise<Buffer> {
     let count = 1;
-    while (first + count <= last && !this.#chunks.has(first + count)) count++;
+    while (first + count <= last && !this.#holds(first + count)) count++;
     const run = this.#fetch(first, count);
     for (let at = 0; at < count; at++) {
       const chunk = run.then((chunks) => chunks[at] ?? Buffer.alloc(0));
@@ -151,6 +172,7 @@ export class RangedReader {
       if (filled < lengthBytes) throw brokenOff(this.#options.source);
     };
     await withRetry(fill, { signal, policy: retry, code: 'SOURCE_UNREACHABLE' });
+    for (const [at, chunk] of chunks.entries()) this.#options.memory?.keep(first + at, chunk);
     return chunks;
   }
 

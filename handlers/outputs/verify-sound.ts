@@ -5,6 +5,7 @@
 import { createReadStream } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { MillraceError } from '../../errors.ts';
+import { pcmLayout } from '../audio-pcm.ts';
 import { CUT_BLOCK_BYTES, CUT_SAMPLE_RATE } from '../ffmpeg/arguments/audio-cut.ts';
 import { WAV_HEADER_BYTES } from '../wav.ts';
 
@@ -30,8 +31,12 @@ const RESAMPLED_DB = 12;
 /** What a mix of more channels, or half the spectrum, loses may rightly be much: only silence is not right. */
 const REDUCED_DB = 40;
 
-/** Reads a WAV file of ours. Answers its peak in dBFS, -Infinity for silence. Throws OUTPUT_INVALID. */
+/** Reads a WAV file of ours, header and all, anew. Answers its peak in dBFS, -Infinity for silence. Throws OUTPUT_INVALID. */
 export async function verifySound(file: string, expected: SoundExpectation): Promise<number> {
+  const layout = await pcmLayout({ file });
+  if (layout?.offsetBytes !== WAV_HEADER_BYTES || layout.samples !== expected.samples) {
+    throw invalid(`the output's header does not say ${expected.samples} samples of 16 bits in stereo at ${CUT_SAMPLE_RATE} Hz`);
+  }
   const soundingBytes = expected.soundingSamples * CUT_BLOCK_BYTES;
   let bytes = 0;
   let crc = 0;

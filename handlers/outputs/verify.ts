@@ -53,23 +53,6 @@ function verifyDuration(info: MediaInfo, { videoSeconds, totalSeconds }: VideoEx
 /** Containers round the last frame to their own units. */
 const ROUNDING_SECONDS = 0.002;
 
-export interface WavExpectation {
-  readonly samples: number;
-  readonly sampleRate: number;
-  readonly channels: number;
-}
-
-/** Exact, to the sample. Throws OUTPUT_INVALID. */
-export function verifyWav(info: MediaInfo, expected: WavExpectation): void {
-  const { audio } = info;
-  if (info.formatName !== 'wav' || audio === undefined) throw invalid('the output is no WAV file with sound');
-  if (audio.codec !== 'pcm_s16le') throw invalid(`the output holds ${audio.codec}, not 16-bit PCM`);
-  if (audio.sampleRate !== expected.sampleRate || audio.channels !== expected.channels) {
-    throw invalid(`the output has ${audio.channels} channels at ${audio.sampleRate} Hz`);
-  }
-  if (audio.samples !== expected.samples) throw invalid(`the output has ${audio.samples} samples, not ${expected.samples}`);
-}
-
 function invalid(what: string): MillraceError {
   return new MillraceError('OUTPUT_INVALID', `Nothing was uploaded: ${what}.`);
 }

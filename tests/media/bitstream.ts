@@ -65,3 +65,28 @@ export async function pictureTimes(tools: Tools, file: string): Promise<number[]
   const times = stdout.split(/[\n,]+/).filter((text) => text.trim() !== '');
   return times.map(Number).sort((a, b) => a - b);
 }
+
+/** Every picture that is shown, in order, as grey values at a small size. */
+export async function greyPictures(tools: Tools, file: string): Promise<Buffer[]> {
+  const { width, height } = GREY_SIZE;
+  const scaled = `scale=${width}:${height}:flags=area`;
+  const bytes = await ffmpeg(tools.ffmpeg, [
+    '-i',
+    file,
+    '-map',
+    '0:v:0',
+    '-vf',
+    scaled,
+    '-vsync',
+    '0',
+    '-pix_fmt',
+    'gray',
+    '-f',
+    'rawvideo',
+    '-',
+  ]);
+  const size = width * height;
+  return Array.from({ length: bytes.length / size }, (_, index) => bytes.subarray(index * size, (index + 1) * size));
+}
+
+const GREY_SIZE = { width: 96, height: 54 };

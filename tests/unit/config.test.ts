@@ -49,6 +49,7 @@ const WRONG: Readonly<Record<VariableName, string | null>> = {
   MILLRACE_API_PORT: '65536',
   // A secret too.
   MILLRACE_API_TOKENS: null,
+  MILLRACE_API_METRICS_TOKENS: null,
   MILLRACE_API_REQUESTS_PER_MINUTE: 'many',
   MILLRACE_API_MAX_STREAMS: '0',
   VIDEOS_PUBLIC_BASE_URL: 'ftp://public.example.com',
@@ -197,6 +198,7 @@ describe('readConfig', () => {
       'MILLRACE_WEBHOOK_URL',
       'MILLRACE_WEBHOOK_SECRET',
       'MILLRACE_API_TOKENS',
+      'MILLRACE_API_METRICS_TOKENS',
     ]);
     fc.assert(
       fc.property(fc.subarray(SECRETS), fc.stringMatching(/^[A-Za-z0-9/+]{16,40}$/), (names, secret) => {

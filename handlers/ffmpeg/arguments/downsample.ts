@@ -13,7 +13,7 @@ import {
 } from './picture-path.ts';
 import { aacFilters } from './sound-level.ts';
 
-const PREVIEW_CRF = 23;
+export const PREVIEW_CRF = 23;
 const STEREO_BITRATE = '128k';
 const SURROUND_BITRATE = '384k';
 
@@ -59,6 +59,18 @@ export function downsampleArguments(downsample: Downsample): string[] {
   ];
 }
 
+/** The sound alone, as it is beside the pictures: for pictures that are made in chunks. */
+export function previewSoundArguments(location: MediaLocation, sound: PreviewSound, outputFile: string): string[] {
+  return [
+    ...GLOBAL_ARGUMENTS,
+    ...PROGRESS_ARGUMENTS,
+    ...inputArguments(location),
+    ...['-map', `0:${sound.audio.index}`, ...soundArguments(sound), ...NOTHING_ELSE],
+    ...MP4_ARGUMENTS,
+    outputFile,
+  ];
+}
+
 /** The same pictures in an MP4 with its index first. */
 export function previewCopyArguments({
   location,
@@ -75,11 +87,13 @@ export function previewCopyArguments({
   ];
 }
 
+export const NOTHING_ELSE = ['-sn', '-dn', '-map_chapters', '-1'] as const;
+
 function streamArguments(video: VideoStream, sound: PreviewSound | undefined): string[] {
   return [
     ...['-map', `0:${video.index}`],
     ...(sound === undefined ? [] : ['-map', `0:${sound.audio.index}`, ...soundArguments(sound)]),
-    ...['-sn', '-dn', '-map_chapters', '-1'],
+    ...NOTHING_ELSE,
   ];
 }
 

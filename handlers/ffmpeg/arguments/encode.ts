@@ -3,7 +3,7 @@ import type { AudioStream, VideoStream } from '../probe.ts';
 import type { Rung } from '../rung.ts';
 import { FROM_THE_BEGINNING } from './audio-cut.ts';
 import { colorArguments } from './color.ts';
-import { MP4_ARGUMENTS } from './downsample.ts';
+import { MP4_ARGUMENTS, NOTHING_ELSE } from './downsample.ts';
 import { GLOBAL_ARGUMENTS, inputArguments, type MediaLocation, PROGRESS_ARGUMENTS, SUBTITLE_FORMATS, seconds } from './input.ts';
 import { decodingArguments, encodingArguments, floorToEven, type PictureSize, pictureFilters } from './picture-path.ts';
 import { aacFilters } from './sound-level.ts';
@@ -38,9 +38,9 @@ export function encodeArguments(encode: Encode): string[] {
     ...decodingArguments(rung),
     ...inputArguments(encode.videoLocation),
     ...inputArguments(encode.audioLocation),
-    ...['-map', `0:${video.index}`, '-map', `1:${encode.audio.index}`, '-sn', '-dn', '-map_chapters', '-1'],
+    ...['-map', `0:${video.index}`, '-map', `1:${encode.audio.index}`, ...NOTHING_ELSE],
     ...['-vf', pictureFilters(subtitles ? { ...path, drawing: SUBTITLES_FILTER } : path)],
-    ...['-af', soundFilters(encode), '-c:a', 'aac', '-b:a', AUDIO_BITRATE, '-ac', '2'],
+    ...soundArguments(encode),
     ...encodingArguments(rung),
     ...colorArguments(video, toneMaps),
     ...['-t', seconds(encode.durationSeconds)],
@@ -49,14 +49,34 @@ export function encodeArguments(encode: Encode): string[] {
   ];
 }
 
+/** The sound of the whole, alone: for pictures that are made in chunks. */
+export function encodeSoundArguments(sound: Sound & Pick<Encode, 'audioLocation' | 'outputFile'>): string[] {
+  return [
+    ...GLOBAL_ARGUMENTS,
+    ...PROGRESS_ARGUMENTS,
+    ...inputArguments(sound.audioLocation),
+    ...['-map', `0:${sound.audio.index}`, ...NOTHING_ELSE],
+    ...soundArguments(sound),
+    ...['-t', seconds(sound.durationSeconds)],
+    ...MP4_ARGUMENTS,
+    sound.outputFile,
+  ];
+}
+
+type Sound = Pick<Encode, 'audio' | 'durationSeconds'>;
+
+function soundArguments(sound: Sound): string[] {
+  return ['-af', soundFilters(sound), '-c:a', 'aac', '-b:a', AUDIO_BITRATE, '-ac', '2'];
+}
+
 /** Cut before it is measured: what lies behind the pictures' end is never heard. Sound that begins late in its own file begins late here. */
-function soundFilters({ audio, durationSeconds }: Encode): string {
+function soundFilters({ audio, durationSeconds }: Sound): string {
   const resampling = audio.delaySeconds === undefined ? 'aresample=48000' : `aresample=48000,${FROM_THE_BEGINNING}`;
   return [resampling, aacFilters(['apad', `atrim=end=${seconds(durationSeconds)}`], 'stereo')].join(',');
 }
 
 /** The `ass` filter reads its file with libass alone; `subtitles` would open it as media, playlists and all. */
-const SUBTITLES_FILTER = `ass=${SUBTITLES_FILE}:fontsdir=${FONTS_FOLDER}`;
+export const SUBTITLES_FILTER = `ass=${SUBTITLES_FILE}:fontsdir=${FONTS_FOLDER}`;
 
 /** The size as it is shown, even on both sides. */
 export function encodedSize(video: Pick<VideoStream, 'displayWidth' | 'displayHeight'>): PictureSize {

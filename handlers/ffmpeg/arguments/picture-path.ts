@@ -47,19 +47,21 @@ export interface PicturePath {
   readonly toneMaps: boolean;
   /** A filter that draws on the pictures, on the CPU. */
   readonly drawing?: string;
+  /** Filters that say which pictures there are, and when: in the place of the steady pace. They touch none of them. */
+  readonly timing?: readonly string[];
 }
 
 /** The value of `-vf`. On the CPU ffmpeg turns rotated pictures upright before the first filter, so sizes are upright ones. */
-export function pictureFilters({ rung, video, size, toneMaps, drawing }: PicturePath): string {
+export function pictureFilters({ rung, video, size, toneMaps, drawing, timing }: PicturePath): string {
   const drawn = drawing === undefined ? [] : [drawing];
   if (RUNG_PARTS[rung].filters === 'gpu') {
     const there = drawn.length === 0 ? [] : [gpuDownload(), ...drawn, 'hwupload_cuda'];
-    return [...(isSize(video, size) ? [] : [gpuScale(size)]), 'setsar=1', ...there].join(',');
+    return [...(timing ?? []), ...(isSize(video, size) ? [] : [gpuScale(size)]), 'setsar=1', ...there].join(',');
   }
   const pace = steadyRate(video);
   return [
     ...deinterlacing(video),
-    ...(pace === undefined ? [] : [`fps=${pace}`]),
+    ...(timing ?? (pace === undefined ? [] : [`fps=${pace}`])),
     `scale=${size.width}:${size.height}:flags=lanczos${rangeOptions(video)}`,
     // Behind the scaler, where there are fewer pixels: it counts in floating point.
     ...(toneMaps ? toneMapFilters(video) : []),

@@ -5,15 +5,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoryView } from '../../../api/documents/item-story.ts';
 import { JobAnswer, JobView } from '../../../api/documents/job.ts';
 import { JobList } from '../../../api/documents/jobs.ts';
+import { Result } from '../../../manifests/result.ts';
 import { jobState } from '../../../pipeline/job-state.ts';
 import { makeAudio } from '../../media/generate.ts';
 import { ALL_TOOLS } from '../../media/tools.ts';
 import { eventually, startTestStack, type TestStack } from '../loop/stack.ts';
-import { type ApiClient, clientOf } from './client.ts';
+import { type Answer, type ApiClient, clientOf } from './client.ts';
 import { readEvents } from './event-reader.ts';
 
 const [TOOLS] = ALL_TOOLS;
 const SEGMENTS_KEY = 'stage/segmentation/segments.json';
+/** Dollars a second. */
+const PRICE = 0.5;
 const OUTPUT = 'stage/segmentation/audio_segments/segment_0.wav';
 /** The last one ends after its master does. */
 const SEGMENTS = JSON.stringify([
@@ -32,7 +35,7 @@ describe.skipIf(TOOLS === undefined)('jobs over HTTP', () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-api-'));
     master = await readFile(await makeAudio(TOOLS.ffmpeg, folder, { name: 'talk.wav', seconds: 2 }));
     await rm(folder, { recursive: true });
-    stack = await startTestStack({ workers: 1 });
+    stack = await startTestStack({ workers: 1, env: { MILLRACE_GPU_PRICE_PER_SECOND: String(PRICE) } });
     api = clientOf(stack.stack.description.api);
     await submit('talk-1');
     await stack.until('talk-1', (plan) => jobState(plan) === 'failed');
@@ -94,6 +97,18 @@ describe.skipIf(TOOLS === undefined)('jobs over HTTP', () => {
       'failed',
     ]);
     expect(story.mark).toBe('none');
+  });
+
+  it('shows what it has cost, as its results say', async () => {
+    const { cost } = JobAnswer.parse(await get('/api/jobs/talk-1?limit=0'));
+    const keys = (await stack.keys('talk-1')).filter((key) => key.startsWith('results/'));
+    const results = await Promise.all(keys.map(async (key) => Result.parse(JSON.parse(String(await stack.read('talk-1', key))))));
+    const seconds = results.reduce((sum, { run_sec = 0 }) => sum + run_sec, 0);
+    expect(seconds).toBeGreaterThan(0);
+    expect(cost).toMatchObject({ attempts: 3, unmeasured: 0, output_minutes: Number((2 / 60).toFixed(4)) });
+    expect(cost?.gpu_sec).toBeCloseTo(seconds, 2);
+    expect(cost?.usd).toBeCloseTo(seconds * PRICE, 2);
+    expect(cost?.usd_per_output_minute).toBeCloseTo((seconds * PRICE) / (2 / 60), 2);
   });
 
   it.each([
@@ -214,8 +229,11 @@ describe.skipIf(TOOLS === undefined)('jobs over HTTP', () => {
     const begun = new Set(['running', 'done']);
     await stack.until('going', ({ stages }) => stages.some(({ items }) => items.some(({ phase }) => begun.has(phase))));
 
-    let answer = await api.ask('DELETE', '/api/jobs/going');
-    while (answer.status === 202) answer = await api.ask('DELETE', '/api/jobs/going');
+    let answer: Answer | undefined;
+    await eventually('its runs have stopped', async () => {
+      answer = await api.ask('DELETE', '/api/jobs/going');
+      return answer.status !== 202;
+    });
     expect(answer).toMatchObject({ status: 200, json: { job_id: 'going', running: 0, finished: true } });
     // A worker that was in the middle of an item may write once more.
     await eventually('nothing is left', async () => {

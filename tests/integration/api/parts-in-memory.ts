@@ -19,6 +19,8 @@ export function partsInMemory(): ApiParts {
     fetch: createGuardedFetch({ allowHosts: [] }),
     reconcile: undefined,
     runpod: undefined,
+    prices: {},
+    trace: undefined,
     deadLetters: undefined,
     randomId: () => String(++ids),
     now: Date.now,

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProblemDetails } from '../../../api/documents/problem-details.ts';
 import { type ApiServer, startApi } from '../../../api/server.ts';
 import { createLogger, silentLogger } from '../../../log.ts';
+import { readMetrics } from '../telemetry/scrape.ts';
 import { type ApiClient, type AskOptions, clientOf } from './client.ts';
 import { partsInMemory } from './parts-in-memory.ts';
 
@@ -240,6 +241,69 @@ describe('requests', () => {
     const rest = streams[1]?.text();
     await streaming.stop();
     expect(await rest).toContain('event: job');
+  });
+
+  it('for metrics need a token of the API, or one that opens nothing else', async () => {
+    const scraper = 'the-token-of-the-scraper';
+    const scraped = await start({ metricsTokens: [scraper], log: silentLogger });
+    const client = clientOf({ url: scraped.url, token: TOKEN });
+    const status = async (path: string, options: AskOptions = {}) => (await client.ask('GET', path, options)).status;
+    expect(await status('/metrics', { token: false })).toBe(401);
+    expect(await status('/metrics', bearer('Bearer wrong'))).toBe(401);
+    expect(await status('/metrics')).toBe(200);
+    expect(await status('/metrics', bearer(`Bearer ${scraper}`))).toBe(200);
+    for (const path of ['/api/jobs', '/api/jobs/nobody', '/api/dead-letters'])
+      expect(await status(path, bearer(`Bearer ${scraper}`)), path).toBe(401);
+    expect((await client.ask('POST', '/session', { body: { token: scraper }, token: false })).status).toBe(401);
+    await scraped.stop();
+
+    await expect(start({ tokens: [], metricsTokens: [scraper] })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    const open = await start({ tokens: [], log: silentLogger });
+    expect((await fetch(`${open.url}/metrics`)).status).toBe(200);
+    await open.stop();
+  });
+
+  it('are counted by their route, never by what stands in its place', async () => {
+    const parts = partsInMemory();
+    await parts.planner.store.put('pipelines/talk/notes.txt', 'x');
+    const counted = await start({ ...parts, log: silentLogger });
+    const client = clientOf({ url: counted.url, token: TOKEN });
+    for (const job of ['nobody', 'nobody-else']) await client.ask('GET', `/api/jobs/${job}`);
+    await client.ask('PUT', '/api/jobs/nobody');
+    await client.ask('GET', '/a/made-up/address');
+    await client.ask('GET', '/openapi.json');
+    const stream = await fetch(`${counted.url}/api/jobs/talk/events`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    const { text: page, headers } = await client.ask('GET', '/metrics');
+    expect(headers.get('content-type')).toMatch(/^text\/plain; version=/);
+    const metrics = readMetrics(page);
+    const requests = (route: string, method: string, status: string) =>
+      metrics.value('millrace_api_requests_total', { route, method, status });
+    expect(requests('/api/jobs/{job_id}', 'GET', '4xx')).toBe(2);
+    expect(requests('/api/jobs/{job_id}', 'other', '4xx')).toBe(1);
+    expect(requests('/api/jobs/{job_id}/events', 'GET', '2xx')).toBe(1);
+    expect(requests('/openapi.json', 'GET', '2xx')).toBe(1);
+    expect(requests('none', 'GET', '4xx')).toBe(1);
+    expect(page).not.toMatch(/nobody|made-up/);
+    expect(metrics.value('millrace_api_request_duration_seconds_count')).toBe(6);
+    expect(metrics.value('millrace_api_event_streams')).toBe(1);
+    await stream.body?.cancel();
+    await counted.stop();
+  });
+
+  it('that a browser keeps a connection ready for do not hold up a stop', async () => {
+    const stopped = await start({ log: silentLogger });
+    const spare = connect(stopped.port, '127.0.0.1');
+    await once(spare, 'connect');
+    await fetch(`${stopped.url}/healthz`);
+    const closed = once(spare, 'close');
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+      spare.destroy();
+    }, 8_000);
+    await Promise.all([stopped.stop(), closed]);
+    clearTimeout(late);
+    expect(isLate).toBe(false);
   });
 
   it('for the dashboard are answered from its files, or by none', async () => {

@@ -1,6 +1,7 @@
 /** Runs the command lines of the README, of docs/ and of infra/, in the order of each page, against a local stack with a job in it. */
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -15,24 +16,32 @@ import { eventually, startTestStack, type TestStack } from '../loop/stack.ts';
 import { commandsOf, type DocumentedCommand, PAGES, unmarkedCommandsOf } from './commands.ts';
 
 const MAIN = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
+const BUILT_IN_PIPELINE = new URL('../../../manifests/built-in.pipeline.json', import.meta.url);
 const JOB = 'talk-1';
 const SEGMENTS = 60;
 const SEGMENT_SECONDS = 0.1;
+/** The pages of the clouds cut two segments of five seconds from the same file. */
+const TALK_SECONDS = 10;
 
-/** Run here as they are, with `millrace` and `npx millrace` being this checkout's. */
-const RUN_HERE = new Set(['millrace', 'sed', 'mkdir', 'cat']);
+/** Run here as they are, with `millrace`, `npx millrace` and `node bin/millrace.mjs` being this checkout's. */
+const RUN_HERE = new Set(['millrace', 'sed', 'echo']);
 
-/** What is only looked at: its syntax, and for npm that there is such a script. */
+const CLOUD = 'asks a cloud; what it is told is held to the provider by the suites of infra/';
+const SHELL = 'moves about in a checkout, or changes it';
+/** Their syntax is checked, and that the scripts and files that they name are there. */
 const NOT_RUN_HERE: Readonly<Record<string, string>> = {
   npm: 'each script has a test of its own, or is this suite',
-  node: 'names a program of this checkout, which is looked for',
+  node: 'the program has a suite of its own',
+  curl: 'asks a server that has an address of its own on each machine',
+  ...{ terraform: CLOUD, aws: CLOUD, gcloud: CLOUD, npx: CLOUD },
+  ...{ cd: SHELL, set: SHELL, chmod: SHELL, cp: SHELL, rm: SHELL, umask: SHELL, git: SHELL, export: SHELL },
+  docker: 'needs an engine; infra/image builds and proves the same file without one',
+  'apt-get': 'changes the machine',
+  'infra/image/build-without-docker.sh': 'takes minutes, and a machine on which that may be installed',
 };
 
-/** Serve until they are told to stop. */
+/** Serve until they are told to stop: each has a suite of its own. */
 const SERVERS = new Set(['dev', 'consume', 'api']);
-
-/** Done, and an answer that is no failure of the command: something in the job has failed. */
-const ALLOWED_EXIT_CODES = [0, 1];
 
 interface Ran {
   readonly code: number | null;
@@ -52,6 +61,7 @@ describe('the commands of the pages', () => {
   let shims: string;
   let stack: TestStack;
   let settings: Record<string, string>;
+  const seen = new Set<string>();
   const receiver = createServer((_, response) => void response.end());
 
   beforeAll(async () => {
@@ -60,6 +70,7 @@ describe('the commands of the pages', () => {
     await mkdir(shims);
     const millrace = `exec "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"`;
     await program('millrace', millrace);
+    await program('node', `[ "$1" = bin/millrace.mjs ] && shift && ${millrace}; exit 97`);
     await program('npx', `[ "$1" = millrace ] && shift && ${millrace}; echo "npx $*: not here" >&2; exit 97`);
     await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
     const address = receiver.address();
@@ -94,10 +105,13 @@ describe('the commands of the pages', () => {
     await writeFile(join(cwd, 'segments.json'), JSON.stringify({ segments }));
     await makeAudio(ALL_TOOLS[0]?.ffmpeg ?? 'ffmpeg', cwd, {
       name: 'talk.m4a',
-      seconds: SEGMENTS * SEGMENT_SECONDS,
+      seconds: TALK_SECONDS,
       codec: ['-c:a', 'aac'],
     });
     await writeFile(join(cwd, 'message.json'), notificationOf('videos'));
+    await copyFile(BUILT_IN_PIPELINE, join(cwd, 'pipeline.json'));
+    // Another page may have left the job cancelled.
+    await stack.planner.store.delete(stack.planner.layout.jobKey(JOB, 'cancel.json'));
   }
 
   const notificationOf = (bucket: string) =>
@@ -166,21 +180,32 @@ describe('the commands of the pages', () => {
     const letters = commands.some(({ line }) => line.includes('dead-letters')) ? await putDeadLetters(cwd) : [];
     for (const command of commands) {
       const { line, program: name } = command;
-      const [, subcommand = ''] = line.slice(line.indexOf(name)).split(/\s+/);
+      const [, subcommand = ''] = withoutComment(line).split(/\s+/);
       if (!RUN_HERE.has(name)) {
         expect(NOT_RUN_HERE, `${page}: nobody said why "${line}" is not run`).toHaveProperty([name]);
-        expect(await run(`bash -n <<'SYNTAX'\n${line}\nSYNTAX`, cwd), line).toMatchObject({ code: 0 });
-        if (name === 'npm') expectScript(line);
+        const filled = line.replaceAll(/<[\w ]+>/g, 'something');
+        expect(await run(`bash -n <<'SYNTAX'\n${filled}\nSYNTAX`, cwd), line).toMatchObject({ code: 0 });
+        expectNamed(line);
         continue;
       }
       if (name === 'millrace' && SERVERS.has(subcommand)) continue;
-      const ran = await run(await fillIn(command, cwd, letters), cwd);
-      expect(ALLOWED_EXIT_CODES, `${page}: ${line}\n${ran.output}`).toContain(ran.code);
+      // The pages of the clouds say the same; what is done with dead letters differs with those that are there.
+      if (name === 'millrace' && subcommand !== 'dead-letters' && seen.has(withoutComment(line))) continue;
+      seen.add(withoutComment(line));
+      const { code, output } = await run(await fillIn(command, cwd, letters), cwd);
+      expect(code, `${page}: ${line}\n${output}`).toBe(0);
     }
   });
 
-  function expectScript(line: string): void {
-    const [, name = ''] = /^npm (?:run )?(\S+)/.exec(line) ?? [];
-    if (name !== 'ci' && name !== 'install') expect(packageJson.scripts, line).toHaveProperty([name]);
+  const withoutComment = (line: string) =>
+    line.replace(/\s+# .*$/, '').replace(/^(npx millrace|node bin\/millrace\.mjs)/, 'millrace');
+
+  /** The script that npm is to run, and every program of this checkout. */
+  function expectNamed(line: string): void {
+    const [, script] = /\bnpm (?:run )?(\S+)/.exec(line) ?? [];
+    if (script !== undefined && script !== 'ci') expect(packageJson.scripts, line).toHaveProperty([script]);
+    for (const [file] of line.matchAll(/(?<=^|\s)(infra|docs|bench|bin)\/\S+\.(ts|mjs|sh)\b/g)) {
+      expect(existsSync(new URL(`../../../${file}`, import.meta.url)), line).toBe(true);
+    }
   }
 });

@@ -43,8 +43,8 @@ const SETTING = /^[A-Z_][A-Z0-9_]*=("[^"]*"|'[^']*'|\S*)\s+/;
 export function programOf(line: string): string {
   let rest = line.replace(/^sudo\s+/, '');
   while (SETTING.test(rest)) rest = rest.replace(SETTING, '');
-  const [program = '', second = ''] = rest.split(/\s+/);
-  return program === 'npx' && second === 'millrace' ? 'millrace' : program;
+  const isOurs = /^(npx millrace|node bin\/millrace\.mjs)\s/.test(rest);
+  return isOurs ? 'millrace' : (/^\(?(\S+)/.exec(rest)?.[1] ?? '');
 }
 
 /** Text blocks in which a line looks like a command: they should be marked as `sh`. */

@@ -15,7 +15,7 @@ import { ALL_TOOLS } from '../../media/tools.ts';
 import { eventually, startTestStack, type TestStack } from '../loop/stack.ts';
 import { startFreezableQueue } from './frozen-queue.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';
-import { type Scrape, scrape } from './scrape.ts';
+import { readMetrics, type Scrape, scrape } from './scrape.ts';
 
 const PRICE = 0.5;
 const WAV_BYTES = 192_044;
@@ -108,6 +108,17 @@ describe('metrics', () => {
     expect(metrics.value('millrace_media_speed_ratio_count', { stage: 'segmentation' })).toBe(3);
   });
 
+  test('of the consumer are with those of the API, where both are one process', async () => {
+    const { url, token } = stack.stack.description.api;
+    const response = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+    const both = readMetrics(await response.text());
+    expect(both.value('millrace_attempts_total')).toBe(4);
+    expect(both.value('millrace_api_build_info')).toBe(1);
+    expect((await scrape(stack.stack.healthUrl)).value('millrace_api_requests_total', { route: '/metrics', status: '2xx' })).toBe(
+      1,
+    );
+  });
+
   test('show the queue, the looks at jobs and the process', () => {
     expect(metrics.value('millrace_message_age_seconds_count')).toBeGreaterThanOrEqual(12);
     expect(metrics.value('millrace_queue_messages', { state: 'ready' })).toBe(0);
@@ -181,6 +192,31 @@ describe('a trace', () => {
     const failed = () => receiver.spans.find(({ name, status }) => name === 'process AUDIO_TRIM' && status?.code === 2);
     await eventually('it has been sent', () => failed() !== undefined);
     expect(failed()?.attributes).toMatchObject({ 'millrace.job': 'short', 'error.type': 'INPUT_TOO_SHORT' });
+  });
+
+  test('begins with a request to the API, or with what sent that, and goes on in the look that it asks for', async () => {
+    const { url, token } = stack.stack.description.api;
+    const traceId = 'c'.repeat(32);
+    const headers = { authorization: `Bearer ${token}`, traceparent: `00-${traceId}-${'d'.repeat(16)}-01` };
+    const ask = (path: string, more: object = {}) => fetch(`${url}${path}`, { method: 'POST', headers: { ...headers, ...more } });
+    expect((await ask('/api/jobs/short/retry')).status).toBe(202);
+    expect((await ask('/api/jobs/nobody/cancel')).status).toBe(404);
+    expect((await ask('/api/jobs/short/retry', { authorization: 'Bearer wrong' })).status).toBe(401);
+    const inTrace = () => receiver.spans.filter((span) => span.traceId === traceId);
+    await eventually('the run of the retry has been sent', () => inTrace().some(({ name }) => name === 'process AUDIO_TRIM'));
+    await eventually('both requests have been sent', () => inTrace().filter(({ kind }) => kind === 2).length === 2);
+    const [request, ...others] = inTrace().filter(({ name }) => name.endsWith('/retry'));
+    expect(request).toMatchObject({
+      ...{ name: 'POST /api/jobs/{job_id}/retry', service: 'millrace-api', parentSpanId: 'd'.repeat(16) },
+      attributes: { 'millrace.job': 'short', 'http.response.status_code': 202 },
+    });
+    // Whoever has no token begins no trace.
+    expect(others).toEqual([]);
+    expect(inTrace().find(({ name }) => name === 'reconcile')?.parentSpanId).toBe(request?.spanId);
+    // What the caller did wrong is no error of ours.
+    const refused = inTrace().find(({ name }) => name.endsWith('/cancel'));
+    expect(refused).toMatchObject({ attributes: { 'http.response.status_code': 404 } });
+    expect(refused?.status?.code ?? 0).toBe(0);
   });
 
   test('holds no signature and no key', () => {

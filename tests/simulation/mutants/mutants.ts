@@ -145,7 +145,7 @@ export const MUTANTS: readonly Mutant[] = [
     'for (const problem of problems) await writeProblem(source, job, problem);',
     'for (const problem of problems.slice(1)) await writeProblem(source, job, problem);',
   ),
-  one('a retry is not heard', 'pipeline/item-state.ts', 'const retryMark = Math.max(0, ', 'const retryMark = Math.min(0, '),
+  one('a retry is not heard', 'pipeline/item-state.ts', 'const retryMark = highestOf(', 'const retryMark = 0 * highestOf('),
   one(
     'nobody notes when to try again',
     'pipeline/reconcile.ts',

@@ -110,6 +110,20 @@ it.each(rules)('$alert names no metric in its text that there is not, and no com
     expect(read('cli/main.ts')).toContain(`${command?.includes('-') ? `'${command}'` : command}: async`);
 });
 
+it('docs/metrics.md scrapes consumers without a token, and the API with one', () => {
+  const [, snippet = ''] = /```yaml prometheus\.yml\n([\s\S]*?)```/.exec(readFileSync(METRICS_PAGE, 'utf8')) ?? [];
+  const Scrape = z.strictObject({
+    job_name: z.string(),
+    authorization: z.strictObject({ credentials_file: z.string() }).optional(),
+    static_configs: z.array(z.strictObject({ targets: z.array(z.string().regex(/^[\w.]+:\d+$/)) })),
+  });
+  const { scrape_configs } = z.strictObject({ scrape_configs: z.array(Scrape) }).parse(parse(snippet));
+  expect(scrape_configs.map(({ job_name, authorization }) => [job_name, authorization !== undefined])).toEqual([
+    ['millrace-consumer', false],
+    ['millrace-api', true],
+  ]);
+});
+
 it('docs/metrics.md is equal to the registry it is made from', () => {
   const page = readFileSync(METRICS_PAGE, 'utf8');
   expect(page, 'out of date: run `node docs/write-metrics.ts`').toBe(withMetrics(page));

@@ -261,7 +261,9 @@ const cases: [name: Name, path: Path, value: unknown, texts: string[]][] = [
     'task input',
     ['task'],
     'TRIM',
-    ['task: expected one of "STAGE_OBJECT", "AUDIO_TRIM", "DOWNSAMPLING", "ENCODING", "CONCATENATION", "PING", found "TRIM"'],
+    [
+      'task: expected one of "STAGE_OBJECT", "AUDIO_TRIM", "DOWNSAMPLING", "ENCODING", "CONCATENATION", "JOIN_CHUNKS", "PING", found "TRIM"',
+    ],
   ],
   [
     'STAGE_OBJECT',
@@ -295,6 +297,27 @@ const cases: [name: Name, path: Path, value: unknown, texts: string[]][] = [
   ['ENCODING', ['input_audio_uri'], undefined, [`input_audio_uri: expected ${URI}, found nothing`]],
   ['ENCODING, legacy', ['input_video_name'], undefined, ['input_video_name: expected text, found nothing']],
   ['ENCODING, legacy', ['bucket'], 5, ['bucket: expected text, found 5']],
+  ['ENCODING, chunk', ['chunk', 'frames'], 0, ['chunk.frames: expected a whole number from 1 to 100000000, found 0']],
+  [
+    'DOWNSAMPLING',
+    ['chunk'],
+    { rate: 25 },
+    [
+      'chunk.rate: expected a rate as a fraction, such as 30000/1001, found 25',
+      'chunk.start_frame: expected a whole number from 0 to 100000000, found nothing',
+      'chunk.frames: expected a whole number from 1 to 100000000, found nothing',
+    ],
+  ],
+  [
+    'JOIN_CHUNKS',
+    ['chunk_urls'],
+    ['s3://videos/0.mp4'],
+    [
+      'chunk_urls: expected at least two URIs, found an array of 1 entry',
+      'chunks: expected as many entries as chunk_urls has, found an array of 2 entries',
+    ],
+  ],
+  ['JOIN_CHUNKS', ['chunks'], [], ['chunks: expected as many entries as chunk_urls has, found an empty array']],
   ['CONCATENATION', ['segment_urls'], [], ['segment_urls: expected at least one URI, found an empty array']],
   ['CONCATENATION', ['crf'], 52, ['crf: expected a whole number from 0 to 51, found 52']],
   [

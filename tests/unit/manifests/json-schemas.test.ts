@@ -57,7 +57,7 @@ describe('an editor learns', () => {
   });
 
   test('the parameters of each task', () => {
-    const tasks = ['STAGE_OBJECT', 'AUDIO_TRIM', 'DOWNSAMPLING', 'ENCODING', 'CONCATENATION', 'PING'];
+    const tasks = ['STAGE_OBJECT', 'AUDIO_TRIM', 'DOWNSAMPLING', 'ENCODING', 'CONCATENATION', 'JOIN_CHUNKS', 'PING'];
 
     expect(taskInput).toMatchObject({ oneOf: tasks.map((task) => ({ properties: { task: { const: task }, parameters: {} } })) });
   });

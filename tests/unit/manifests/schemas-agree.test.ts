@@ -30,7 +30,9 @@ const TASKS = [
   'DOWNSAMPLING',
   'ENCODING',
   'ENCODING, legacy',
+  'ENCODING, chunk',
   'CONCATENATION',
+  'JOIN_CHUNKS',
 ] as const;
 
 test.each(TASKS)('%s passes as a task input, and fails without its task', (name) => {

@@ -12,6 +12,7 @@ import {
   ConcatenationParameters,
   DownsamplingParameters,
   EncodingParameters,
+  JoinChunksParameters,
   StageObjectParameters,
   TaskInput,
 } from '../../../manifests/tasks.ts';
@@ -147,6 +148,32 @@ export const VALID_DOCUMENTS = {
       input_video_name: 'in.mp4',
       bucket: 'videos',
       bucket_parent_folder: 'projects',
+      millrace: context,
+    },
+  },
+  'ENCODING, chunk': {
+    schema: EncodingParameters,
+    document: {
+      id: 'demo',
+      language: 'en',
+      subtitles: true,
+      input_video_uri: 's3://videos/a.mp4',
+      subtitles_uri: 's3://videos/en.ass',
+      chunk: { rate: '30000/1001', start_frame: 3600, frames: 3600 },
+      output_put_url: PUT,
+      millrace: context,
+    },
+  },
+  JOIN_CHUNKS: {
+    schema: JoinChunksParameters,
+    document: {
+      chunk_urls: ['s3://videos/0.mp4', 's3://videos/1.mp4'],
+      chunks: [
+        { rate: '25/1', start_frame: 0, frames: 500 },
+        { rate: '25/1', start_frame: 500, frames: 320, to_end: true },
+      ],
+      sound_url: 's3://videos/sound.m4a',
+      output_put_url: PUT,
       millrace: context,
     },
   },

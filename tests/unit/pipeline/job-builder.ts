@@ -53,6 +53,7 @@ export interface JobBuilder {
   heldUntil(atMs: number): JobBuilder;
   /** Carries out all that the plan would dispatch, well; answers what that was. */
   work(plan?: Plan): readonly PlannedDispatch[];
+  text(key: string): string | undefined;
   snapshot(): Snapshot;
   plan(settings?: Partial<PlanSettings>, nowMs?: number): Plan;
 }
@@ -112,6 +113,7 @@ export function createJob(graph: Graph = builtInGraph, job = 'job'): JobBuilder 
       }
       return plan.dispatch;
     },
+    text: (key) => files.get(key)?.text,
     snapshot: () => ({
       job,
       folderUri: `s3://videos/pipelines/${job}/`,

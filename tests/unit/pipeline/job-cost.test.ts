@@ -5,9 +5,10 @@ import { createInMemory, type InMemory, lastItems, layout } from './consumer-in-
 
 const SEGMENTS = [0, 1, 2].map((start_sec) => ({ start_sec, duration_sec: 1 }));
 
-/** Three segments: two done, one failed; each took a second of the run, and two play ten. */
-async function workedJob(): Promise<InMemory> {
+/** Three segments: two done, one failed; each took so many seconds of the run, and two play ten. */
+async function workedJob({ run_sec = 1, laterMs = 0 } = {}): Promise<InMemory> {
   const world = createInMemory();
+  world.clockMs += laterMs;
   world.put('inputs/audio/master.wav', 'sound');
   world.put('segments.json', SEGMENTS);
   await world.reconcile();
@@ -18,7 +19,7 @@ async function workedJob(): Promise<InMemory> {
     const measured = {
       run_id: 'run-1',
       worker_sec: 2,
-      run_sec: 1,
+      run_sec,
       output: { duration_sec: 10 },
       error: { code: 'DISK_FULL', message: '', retryable: true },
     };
@@ -57,6 +58,15 @@ describe('the cost of a job', () => {
     const before = world.requests.get;
     expect(await readJobCost(source, planned)).toEqual(first);
     expect(world.requests.get).toBe(before);
+  });
+
+  it('is read anew for a job that was deleted and came again with the same attempts', async () => {
+    const memory: ResultMemory = new Map();
+    const first = await workedJob();
+    await readJobCost(costsOf(first, memory), await planJob(first.source, 'job'));
+    const again = await workedJob({ run_sec: 5, laterMs: 60_000 });
+    const cost = await readJobCost(costsOf(again, memory), await planJob(again.source, 'job'));
+    expect(cost?.gpuSeconds).toBe(15);
   });
 
   it('is not read where that would take more requests than allowed', async () => {

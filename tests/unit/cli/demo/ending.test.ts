@@ -23,5 +23,7 @@ test('keptLines quote a folder that a shell would split', () => {
   const queue = { kind: 'sqs', url: '', deadLetterUrl: '', endpoint: '' } as const;
   const description = { bucket, queue, runpod: { url: 'u', apiKey: 'k' }, api: { url: 'a', token: 't' } };
 
-  expect(keptLines(description, "my demo's").join('\n')).toContain(`MILLRACE_DATA='my demo'\\''s' npx millrace status demo-talk`);
+  const text = keptLines(description, "my demo's").join('\n');
+  expect(text).toContain(`MILLRACE_DATA='my demo'\\''s' npx millrace status demo-talk`);
+  expect(text).toContain('API     a  open it in a browser; the token t signs you in');
 });

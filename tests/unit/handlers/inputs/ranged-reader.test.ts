@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MillraceError } from '../../../../errors.ts';
+import { createInputMemory } from '../../../../handlers/inputs/chunk-memory.ts';
 import { type Gateway, requestedRange, startGateway } from '../../../../handlers/inputs/gateway.ts';
 import { CHUNK_BYTES, RangedReader, type RangedReaderOptions } from '../../../../handlers/inputs/ranged-reader.ts';
 import type { ByteRange, InputSource, OpenOptions } from '../../../../handlers/inputs/source.ts';
@@ -119,6 +120,40 @@ describe('RangedReader', () => {
     const asked: ByteRange[] = [];
     for await (const bytes of readerOf(sourceOf(honest, asked)).read(0, 999)) if (bytes.length > 0) break;
     expect(asked).toEqual([{ start: 0, end: 399 }]);
+  });
+
+  it('asks at once for all of a span that is surely read to its end', async () => {
+    const asked: ByteRange[] = [];
+    const opened = Promise.withResolvers<void>();
+    const source = sourceOf(honest, asked);
+    const reader = readerOf({
+      ...source,
+      // Nothing is answered before all of it was asked for.
+      async open(range, options) {
+        const body = await source.open(range, options);
+        if (asked.length === 2) opened.resolve();
+        await opened.promise;
+        return body;
+      },
+    });
+    reader.prefetch(150, 849);
+    expect((await all(reader.read(150, 849))).equals(BYTES.subarray(150, 850))).toBe(true);
+    expect(asked).toEqual([
+      { start: 100, end: 499 },
+      { start: 500, end: 899 },
+    ]);
+  });
+
+  it('asks for nothing that an earlier reader of the same version has left', async () => {
+    const asked: ByteRange[] = [];
+    const memory = createInputMemory().chunksOf('a v1');
+    await all(readerOf(sourceOf(honest, asked), { memory }).read(0, 399));
+    const next = readerOf(sourceOf(honest, asked), { memory });
+    expect((await all(next.read(0, 599))).equals(BYTES.subarray(0, 600))).toBe(true);
+    expect(asked).toEqual([
+      { start: 0, end: 399 },
+      { start: 400, end: 599 },
+    ]);
   });
 
   it('goes on from where a connection broke', async () => {

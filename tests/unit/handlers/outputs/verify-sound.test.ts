@@ -81,6 +81,19 @@ describe('verifySound', () => {
   ])('takes $what', async ({ level, more }) => {
     await verify(sound(level), sound(level), more);
   });
+
+  it.each([
+    ['another count of samples', wavHeader({ sampleRate: 48_000, channels: 2 }, 4000)],
+    ['another rate', wavHeader({ sampleRate: 44_100, channels: 2 }, SAMPLES * 4)],
+    ['one channel', wavHeader({ sampleRate: 48_000, channels: 1 }, SAMPLES * 4)],
+  ])('refuses a header of %s', async (_what, header) => {
+    const file = join(directory, 'header.wav');
+    await writeFile(file, Buffer.concat([header, sound(0.5)]));
+    const expected = { samples: SAMPLES, soundingSamples: SAMPLES, crc: crc32(sound(0.5)), sourcePeakDbfs: undefined };
+    await expect(verifySound(file, { ...expected, sourceRate: 48_000, sourceChannels: 2 })).rejects.toMatchObject({
+      code: 'OUTPUT_INVALID',
+    });
+  });
 });
 
 describe('measuredPeakDbfs', () => {

@@ -1,34 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { MediaInfo } from '../../../../handlers/ffmpeg/probe.ts';
 import { contentTypeFor } from '../../../../handlers/outputs/content-type.ts';
-import { verifyVideo, verifyWav } from '../../../../handlers/outputs/verify.ts';
+import { verifyVideo } from '../../../../handlers/outputs/verify.ts';
 import { PLAIN_CODING } from '../plain-video.ts';
 
 const AUDIO = { index: 0, codec: 'pcm_s16le', sampleRate: 48_000, channels: 2, durationSeconds: 1, samples: 48_000 };
-const WAV: MediaInfo = { formatName: 'wav', durationSeconds: 1, video: undefined, audio: AUDIO };
 const VIDEO = {
   ...{ index: 0, codec: 'h264', width: 320, height: 180, displayWidth: 320, displayHeight: 180, pixelFormat: 'yuv420p' },
   ...{ frameRate: { numerator: 25, denominator: 1 }, constantRate: true, durationSeconds: 4, frames: 100, coding: PLAIN_CODING },
 };
 const MP4: MediaInfo = { formatName: 'mov,mp4', durationSeconds: 4.02, video: VIDEO, audio: { ...AUDIO, codec: 'aac' } };
 const EXPECTED = { width: 320, height: 180, audio: true, videoSeconds: 4 };
-
-describe('verifyWav', () => {
-  const expected = { samples: 48_000, sampleRate: 48_000, channels: 2 };
-
-  it('takes exactly what was asked for', () => {
-    expect(() => verifyWav(WAV, expected)).not.toThrow();
-  });
-
-  it.each([
-    ['a sample too few', { ...AUDIO, samples: 47_999 }],
-    ['another rate', { ...AUDIO, sampleRate: 44_100 }],
-    ['one channel', { ...AUDIO, channels: 1 }],
-    ['24 bits', { ...AUDIO, codec: 'pcm_s24le' }],
-  ])('refuses %s', (_what, audio) => {
-    expect(() => verifyWav({ ...WAV, audio }, expected)).toThrow(expect.objectContaining({ code: 'OUTPUT_INVALID' }));
-  });
-});
 
 describe('verifyVideo', () => {
   it('takes a length within 50 ms', () => {

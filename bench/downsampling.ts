@@ -1,0 +1,147 @@
+/** What the worker adds to ffmpeg: a minute of video made smaller by a task, beside the same ffmpeg command on local files. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { formatTable } from '../cli/terminal.ts';
+import { downsampleArguments, downsampledSize } from '../handlers/ffmpeg/arguments/downsample.ts';
+import { locate, type Tools } from '../handlers/ffmpeg/locate.ts';
+import { probe } from '../handlers/ffmpeg/probe.ts';
+import { createTaskRunner, type TaskRunner } from '../handlers/run-task.ts';
+import { silentLogger } from '../log.ts';
+import { type Bench, median } from './measurement.ts';
+import { startBenchOrigin } from './origin.ts';
+
+const execute = promisify(execFile);
+const HEIGHT = 360;
+const PART_SECONDS = 5;
+const NAME = 'video.mp4';
+
+export interface DownsamplingReport {
+  readonly rounds: number;
+  readonly videoSeconds: number;
+  readonly width: number;
+  readonly height: number;
+  /** Medians. The same arguments on a local file. */
+  readonly bareMs: number;
+  readonly workerMs: number;
+  /** Of the pairs of neighbours, the median: what else runs disturbs both alike. */
+  readonly overhead: number;
+  /** Once for a worker: it finds ffmpeg and proves what can encode. */
+  readonly startUpMs: number;
+}
+
+interface Shape {
+  readonly videoSeconds: number;
+  readonly width: number;
+  readonly height: number;
+  readonly rounds: number;
+}
+
+export async function measureDownsampling({ videoSeconds, width, height, rounds }: Shape): Promise<DownsamplingReport> {
+  const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+  const startedAtMs = performance.now();
+  const tools = await locate();
+  const locatedMs = performance.now() - startedAtMs;
+  const file = await makeVideo(tools, directory, { videoSeconds, width, height });
+  const origin = await startBenchOrigin(new Map([[NAME, { file, sizeBytes: (await stat(file)).size }]]), undefined);
+  const runner = createTaskRunner({
+    ...{ tools, workDir: join(directory, 'work'), allowHosts: [origin.host], timeLimitSeconds: 600, log: silentLogger },
+  });
+  try {
+    const provedAtMs = performance.now();
+    await runner.capabilities();
+    const startUpMs = locatedMs + performance.now() - provedAtMs;
+    const args = await bareArguments(tools, file, join(directory, 'bare.mp4'));
+    const url = { source: origin.masterUrl(NAME), output: origin.uploadUrl('out.mp4') };
+    const pairs: { readonly bareMs: number; readonly workerMs: number }[] = [];
+    // Files that have been read once are in memory for both.
+    await execute(tools.ffmpeg, args);
+    for (let round = 0; round < rounds; round++) {
+      const bareMs = await timeOf(() => execute(tools.ffmpeg, args));
+      const workerMs = await timeOf(() => runTask(runner, url.source, url.output));
+      pairs.push({ bareMs, workerMs });
+    }
+    return {
+      ...{ rounds, videoSeconds, width, height, startUpMs },
+      bareMs: median(pairs.map((pair) => pair.bareMs)),
+      workerMs: median(pairs.map((pair) => pair.workerMs)),
+      overhead: median(pairs.map((pair) => pair.workerMs / pair.bareMs)) - 1,
+    };
+  } finally {
+    await runner.close();
+    await origin.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** What the task itself gives to ffmpeg, but for where the input is. */
+async function bareArguments(tools: Tools, file: string, outputFile: string): Promise<string[]> {
+  const info = await probe({ file }, { ffprobe: tools.ffprobe, signal: new AbortController().signal });
+  const { video, audio } = info;
+  if (video === undefined || audio === undefined) throw new Error('the video was not made');
+  const made = {
+    location: { file },
+    video,
+    size: downsampledSize(video, HEIGHT),
+    rung: 'cpu' as const,
+    outputFile,
+    toneMaps: false,
+  };
+  return downsampleArguments({ ...made, sound: { audio, copied: true } });
+}
+
+async function runTask(runner: TaskRunner, source: string, output: string): Promise<void> {
+  const input = {
+    task: 'DOWNSAMPLING',
+    parameters: { original_video_uri: source, resolution: HEIGHT, output_put_url: output },
+  };
+  const scope = { requestId: 'bench', signal: new AbortController().signal, log: silentLogger, progress: () => {} };
+  const answer = await runner.run(input, scope);
+  if (answer.kind === 'failed') throw answer.error;
+  if (answer.kind !== 'succeeded' || answer.output.rung !== 'cpu') throw new Error('not made by the CPU');
+}
+
+/** Moving pictures with grain, a few seconds of them encoded and then repeated. */
+async function makeVideo({ ffmpeg }: Tools, directory: string, shape: Omit<Shape, 'rounds'>): Promise<string> {
+  const [part, file] = [join(directory, 'part.mp4'), join(directory, NAME)];
+  const picture = `testsrc2=s=${shape.width}x${shape.height}:r=30:d=${PART_SECONDS},noise=alls=12:allf=t`;
+  const sound = `anoisesrc=color=pink:sample_rate=48000:amplitude=0.3:seed=7:duration=${PART_SECONDS}`;
+  const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'];
+  const audio = ['-ac', '2', '-c:a', 'aac', '-b:a', '128k'];
+  const quiet = ['-nostdin', '-v', 'error', '-y'];
+  await execute(ffmpeg, [...quiet, '-f', 'lavfi', '-i', picture, '-f', 'lavfi', '-i', sound, ...video, ...audio, part]);
+  const repetitions = String(Math.round(shape.videoSeconds / PART_SECONDS) - 1);
+  await execute(ffmpeg, [...quiet, '-stream_loop', repetitions, '-i', part, '-c', 'copy', file]);
+  return file;
+}
+
+async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const startedAtMs = performance.now();
+  await work();
+  return performance.now() - startedAtMs;
+}
+
+export const downsampling: Bench<DownsamplingReport> = {
+  name: 'downsampling',
+  measure: (quick) =>
+    measureDownsampling(
+      quick
+        ? { videoSeconds: 10, width: 640, height: 480, rounds: 1 }
+        : { videoSeconds: 60, width: 1920, height: 1080, rounds: 3 },
+    ),
+  table: ({ rounds, videoSeconds, width, height, bareMs, workerMs, overhead, startUpMs }) => [
+    `${videoSeconds} s of ${width}x${height} to ${HEIGHT}p; medians of ${rounds} pairs`,
+    ...formatTable([
+      ['way', 'wall', 'against ffmpeg alone'],
+      ['ffmpeg alone, local files', `${(bareMs / 1000).toFixed(2)} s`, ''],
+      ['the task, over HTTP', `${(workerMs / 1000).toFixed(2)} s`, `${overhead < 0 ? '' : '+'}${(100 * overhead).toFixed(1)} %`],
+      ['start-up of a worker, once', `${(startUpMs / 1000).toFixed(2)} s`, ''],
+    ]),
+  ],
+  goals: ({ overhead, videoSeconds }) =>
+    videoSeconds < 60
+      ? []
+      : [{ what: 'the worker on top of ffmpeg, a minute of 1080p', found: 100 * overhead, goal: 3, unit: '%', better: 'less' }],
+};
