@@ -40,6 +40,7 @@ export const LONG_FILES: { readonly [kind in 'waiting' | 'working']: Readonly<Re
     'tests/integration/chaos/scale.test.ts': 45,
     'tests/unit/simulation.test.ts': 45,
     'tests/integration/bench.test.ts': 35,
+    'tests/integration/loop/chunks.test.ts': 30,
     'tests/integration/handlers/audio-trim.test.ts': 32,
     'tests/integration/loop/media.test.ts': 30,
     'tests/integration/handlers/video-tasks.test.ts': 26,
