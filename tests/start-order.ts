@@ -9,7 +9,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Seconds on two processors that do nothing else; what is not here takes less than ten. No harm is done where they are somewhat wrong. */
 export const LONG_FILES: { readonly [kind in 'waiting' | 'working']: Readonly<Record<string, number>> } = {
   waiting: {
-    'tests/conformance/queues/pubsub.test.ts': 120,
+    'tests/conformance/queues/pubsub.test.ts': 145,
     'tests/integration/chaos/kill.test.ts': 75,
     'tests/integration/consumers/sqs-moto.test.ts': 50,
     'tests/integration/consumers/sqs-local-queue.test.ts': 50,
@@ -40,6 +40,7 @@ export const LONG_FILES: { readonly [kind in 'waiting' | 'working']: Readonly<Re
     'tests/integration/chaos/scale.test.ts': 45,
     'tests/unit/simulation.test.ts': 45,
     'tests/integration/bench.test.ts': 35,
+    'tests/integration/loop/chunks.test.ts': 30,
     'tests/integration/handlers/audio-trim.test.ts': 32,
     'tests/integration/loop/media.test.ts': 30,
     'tests/integration/handlers/video-tasks.test.ts': 26,
@@ -55,7 +56,7 @@ export const LONG_FILES: { readonly [kind in 'waiting' | 'working']: Readonly<Re
     'tests/integration/cli/job-control.test.ts': 16,
     'tests/integration/handlers/video-copies.test.ts': 16,
     'tests/integration/loop/order.test.ts': 16,
-    'tests/integration/handlers/audio-golden.test.ts': 15,
+    'tests/integration/handlers/audio-golden.test.ts': 27,
     'tests/unit/pipeline/plan.test.ts': 15,
     'tests/integration/cli/offline.test.ts': 14,
     'tests/integration/consumers/dead-letters-cloudflare.test.ts': 13,

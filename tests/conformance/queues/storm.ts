@@ -20,7 +20,7 @@ const BATCH = 10;
 /** No message of a storm may become a dead letter for being received too often: each kill and each outage costs some receives. */
 const MAX_RECEIVES = 50;
 /** For each wave, on a busy machine: a server that hands messages to connections that are gone takes several leases to be empty. */
-const WAVE_TIMEOUT_MS = 150_000;
+const WAVE_TIMEOUT_MS = 240_000;
 const LOOK_MS = 200;
 /** How much longer than any delay, and than twice any lease, nothing may be received before a queue that cannot be counted is empty. */
 const QUIET_BEYOND_MS = 1_500;

@@ -5,7 +5,7 @@ import type { QueuePeer } from './queue-peer.ts';
 import { runStorm } from './storm.ts';
 
 /** A busy machine; the parts of a storm have bounds of their own. */
-const OUTAGE_TIMEOUT_MS = 400_000;
+const OUTAGE_TIMEOUT_MS = 600_000;
 
 /** Any will do; MILLRACE_STORM_SEED repeats one that failed. */
 const SEED = Number(process.env.MILLRACE_STORM_SEED ?? 20_261_125);
