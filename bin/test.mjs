@@ -13,7 +13,7 @@ const node = ensureInstalled();
 const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'));
 const report = join(folder, 'report.json');
 const peers = join(folder, 'peers.txt');
-const environment = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, MILLRACE_PEERS_FILE: peers };
+const environment = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, TEST_PEERS_FILE: peers };
 /** What the suites' processes print, answer and write, and the secrets that they use: see the folder's recorder-process.ts. */
 const records = join(folder, 'records');
 mkdirSync(records);
@@ -21,7 +21,7 @@ const secretsFolder = join('tests', 'integration', 'secrets');
 const recorder = pathToFileURL(join(root, secretsFolder, 'recorder-process.ts'));
 const recorded = {
   NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${recorder}`.trim(),
-  MILLRACE_TEST_RECORDS: records,
+  TEST_RECORDS: records,
 };
 const vitestArguments = process.argv.slice(2);
 

@@ -68,10 +68,11 @@ export async function trimSegment(
       const promised = known !== undefined && known > foundSeconds + HEADER_ERROR_SECONDS;
       throw promised ? damaged(foundSeconds, known, master) : tooShort(endSeconds, foundSeconds, master);
     }
-    const peakDbfs = await verifySound(file, {
+    const expected = {
       ...{ samples: wanted.total, soundingSamples: got, crc, sourcePeakDbfs },
       ...{ sourceRate: master.sampleRate, sourceChannels: master.channels },
-    });
+    };
+    const peakDbfs = await context.trace.span('verify', {}, () => verifySound(file, expected));
     const sizeBytes = WAV_HEADER_BYTES + wanted.total * CUT_BLOCK_BYTES;
     await context.upload(destination, { sizeBytes, contentType: 'audio/wav', open: () => createReadStream(file) });
     return {

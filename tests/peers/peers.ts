@@ -1,5 +1,5 @@
 /**
- * Which servers that nobody here wrote took part in a test run. Where MILLRACE_PEERS_FILE names a file, each start
+ * Which servers that nobody here wrote took part in a test run. Where TEST_PEERS_FILE names a file, each start
  * (and each absence) is one line of it, so that a run can end by saying what it was really checked against.
  */
 import { appendFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ export function recordPeerMissing(name: string, why: string): void {
 }
 
 function record(line: string): void {
-  const file = process.env.MILLRACE_PEERS_FILE;
+  const file = process.env.TEST_PEERS_FILE;
   if (file === undefined || file === '') return;
   // One small append a line: several test processes write at once, and must not tear each other's lines.
   appendFileSync(file, `${line.replaceAll(/\s+/g, ' ').trim()}\n`);

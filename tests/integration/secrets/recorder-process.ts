@@ -1,6 +1,6 @@
 /**
  * Loaded into every Node process of a test run (`--import`, through NODE_OPTIONS), by bin/test.mjs. Writes down, in a file of the
- * process's own under MILLRACE_TEST_RECORDS, what must hold no secret (lines on stdout and stderr, posted answers, results, problems,
+ * process's own under TEST_RECORDS, what must hold no secret (lines on stdout and stderr, posted answers, results, problems,
  * state), and which secrets were about: signatures and tokens of every request that was made or served, and keys of the environment.
  * Afterwards `report-process.ts` looks for the latter in the former.
  */
@@ -19,7 +19,7 @@ import {
   secretsOfUrl,
 } from './records.ts';
 
-const FOLDER = process.env.MILLRACE_TEST_RECORDS ?? '';
+const FOLDER = process.env.TEST_RECORDS ?? '';
 /** What of a body is kept: results and answers are far smaller. */
 const MAX_BODY_BYTES = 1024 * 1024;
 /** Requests whose bodies are for people and other programs to read. Not those of `/run`: presigned URLs belong there. */
@@ -117,7 +117,7 @@ function passOn(): void {
   const { spawn } = prototype;
   prototype.spawn = function (options) {
     if (options.file === process.execPath && options.envPairs !== undefined) {
-      for (const name of ['NODE_OPTIONS', 'MILLRACE_TEST_RECORDS']) {
+      for (const name of ['NODE_OPTIONS', 'TEST_RECORDS']) {
         if (!options.envPairs.some((pair) => pair.startsWith(`${name}=`))) options.envPairs.push(`${name}=${process.env[name]}`);
       }
     }

@@ -21,7 +21,7 @@ describe('a recorded process', () => {
 
   async function reportAfter(leak: string) {
     const records = await mkdtemp(join(directory, `${leak}-`));
-    const env = { NODE_OPTIONS: `--import=${RECORDER}`, MILLRACE_TEST_RECORDS: records };
+    const env = { NODE_OPTIONS: `--import=${RECORDER}`, TEST_RECORDS: records };
     const fixture = await startProcess(FIXTURE, [leak, SIGNATURE], env).exited;
     expect(fixture).toMatchObject({ code: 0 });
     return startProcess(REPORT, [records, '--whole']).exited;

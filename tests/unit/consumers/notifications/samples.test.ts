@@ -1,13 +1,13 @@
 /**
  * Payloads from public documentation and recordings of the real services. They are not part of the repository: where
- * MILLRACE_EVENT_SAMPLES names a folder of them, every one is decoded as it should be.
+ * TEST_EVENT_SAMPLES names a folder of them, every one is decoded as it should be.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parsePastedText } from '../../../../consumers/notifications/pasted-text.ts';
 
-const folder = process.env.MILLRACE_EVENT_SAMPLES ?? '';
+const folder = process.env.TEST_EVENT_SAMPLES ?? '';
 const names = folder !== '' && existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
 
 /** `source kind key` of every record, or how the message ends. */
