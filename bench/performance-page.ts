@@ -26,6 +26,7 @@ export function withSection(page: string, name: string, lines: readonly string[]
   const [begin, end] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`docs/performance.md has no place for ${name}: ${begin} … ${end}`);
-  const text = lines.map((line) => (line === '' ? '' : `    ${line}`.trimEnd())).join('\n');
-  return `${page.slice(0, from + begin.length)}\n\n${text}\n\n${page.slice(to)}`;
+  const text = lines.map((line) => line.trimEnd()).join('\n');
+  // Marked as output: rows of the tables name commands.
+  return `${page.slice(0, from + begin.length)}\n\n\`\`\`text\n${text}\n\`\`\`\n\n${page.slice(to)}`;
 }

@@ -47,9 +47,9 @@ export function programOf(line: string): string {
   return isOurs ? 'millrace' : (/^\(?(\S+)/.exec(rest)?.[1] ?? '');
 }
 
-/** Text blocks in which a line looks like a command: they should be marked as `sh`. */
+/** Blocks that do not say what they are, in which a line looks like a command: they should be marked as `sh`, or as `text` where it is output. */
 export function unmarkedCommandsOf(page: string): string[] {
-  const others = codeBlocksOf(page).filter(({ info }) => info === '' || info === 'text');
+  const others = codeBlocksOf(page).filter(({ info }) => info === '');
   const lines = others.flatMap(({ text }) => text.split('\n'));
   return lines.filter((line) => /^(npx|npm|millrace|aws|docker|terraform|gcloud|wrangler|curl|export|sed)\s/.test(line));
 }

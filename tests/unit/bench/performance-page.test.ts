@@ -37,7 +37,7 @@ describe('the page', () => {
   it('takes figures between its markers, and keeps the rest', () => {
     const page = 'before\n<!-- bench:a -->\nold\n<!-- /bench:a -->\nafter\n';
     const written = withSection(page, 'a', ['first', '', 'second']);
-    expect(written).toBe('before\n<!-- bench:a -->\n\n    first\n\n    second\n\n<!-- /bench:a -->\nafter\n');
+    expect(written).toBe('before\n<!-- bench:a -->\n\n```text\nfirst\n\nsecond\n```\n\n<!-- /bench:a -->\nafter\n');
     expect(withSection(written, 'a', ['first', '', 'second'])).toBe(written);
     expect(() => withSection(page, 'b', [])).toThrow('no place for b');
   });
