@@ -13,8 +13,20 @@ import { mutate } from './mutate.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** All that the simulation imports. */
-const SOURCES = ['pipeline', 'consumers', 'manifests', 'storage', 'tests/simulation', 'errors.ts', 'log.ts', 'package.json'];
+const SOURCES = [
+  'pipeline',
+  'consumers',
+  'manifests',
+  'storage',
+  'tests/simulation',
+  'errors.ts',
+  'log.ts',
+  'trace.ts',
+  'package.json',
+];
 const MAX_SEEDS = 500;
+/** That a copy without a mistake lives through first: one that cannot even start would catch every mistake. */
+const CONTROL_SEEDS = 20;
 const MAX_PROCESSES = 16;
 const MAX_SHOWN_CHARACTERS = 90;
 
@@ -36,6 +48,14 @@ if (mutants.length === 0) {
 // All at once and before anything runs: a mistake that cannot be made any more must not look like one that was caught.
 for (const mutant of mutants) mutate(ROOT, mutant);
 
+const control = await liveInCopy(CONTROL_SEEDS);
+if (control.seed !== undefined) {
+  process.stderr.write(
+    `The copy has a fault without any mistake in it (seed ${control.seed}), so nothing can be learnt: ${control.fault}\n`,
+  );
+  process.exit(1);
+}
+
 const outcomes: Outcome[] = [];
 const queue = mutants.values();
 say('| mistake | in | caught at seed | because | seconds |');
@@ -55,17 +75,23 @@ if (survivors.length > 0) say(`not caught: ${survivors.map(({ mutant }) => mutan
 process.exitCode = survivors.length === 0 ? 0 : 1;
 
 async function hunt(mutant: Mutant): Promise<Outcome> {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-mutant-'));
   const startedMs = performance.now();
+  const noticed = await liveInCopy(MAX_SEEDS, mutant);
+  return { mutant, ...noticed, seconds: (performance.now() - startedMs) / 1000 };
+}
+
+/** Lives through seeds in a copy of the sources, with a mistake in it where one is given, until the first fault. */
+async function liveInCopy(seeds: number, mutant?: Mutant): Promise<Pick<Outcome, 'seed' | 'fault'>> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-mutant-'));
   let seed: number | undefined;
   let fault = '';
   try {
     for (const source of SOURCES) cpSync(join(ROOT, source), join(folder, source), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'dir');
-    writeFileSync(join(folder, mutant.file), mutate(folder, mutant));
+    if (mutant !== undefined) writeFileSync(join(folder, mutant.file), mutate(folder, mutant));
     await runSeeds({
       runner: join(folder, 'tests', 'simulation', 'seed-runner.ts'),
-      ...{ from: 1, seeds: MAX_SEEDS, processes: 1 },
+      ...{ from: 1, seeds, processes: 1 },
       onEnd: (end) => {
         if (end.faults.length === 0) return true;
         seed = end.seed;
@@ -76,7 +102,7 @@ async function hunt(mutant: Mutant): Promise<Outcome> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return { mutant, seed, fault, seconds: (performance.now() - startedMs) / 1000 };
+  return { seed, fault };
 }
 
 /** Hashes are cut, and what would break a table is left out. */
