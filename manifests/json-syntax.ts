@@ -29,6 +29,45 @@ export function jsonMistake(text: string): JsonMistake | null {
   }
 }
 
+/**
+ * The value of a text in which nothing is wrong and nothing is escaped; `undefined` for any other, which `jsonMistake` is for. Several times as
+ * fast: a field whose name comes twice is one that the text has and the value has not.
+ */
+export function soundJson(text: string): unknown {
+  if (text.includes('\\')) return undefined;
+  const shape = shapeOf(text);
+  if (shape.depth > MAX_JSON_DEPTH) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return fieldsIn(value) === shape.fields ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Counts of a text without escapes that may yet turn out to be no JSON. */
+function shapeOf(text: string): { readonly fields: number; readonly depth: number } {
+  let [fields, depth, deepest] = [0, 0, 0];
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    if (character === 0x22) {
+      at = text.indexOf('"', at + 1);
+      if (at < 0) break;
+    } else if (character === 0x3a) fields++;
+    else if (character === 0x7b || character === 0x5b) deepest = Math.max(deepest, ++depth);
+    else if (character === 0x7d || character === 0x5d) depth--;
+  }
+  return { fields, depth: deepest };
+}
+
+function fieldsIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const entries: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  let fields = Array.isArray(value) ? 0 : entries.length;
+  for (const entry of entries) fields += fieldsIn(entry);
+  return fields;
+}
+
 class Stop extends Error {
   readonly mistake: JsonMistake;
   constructor(mistake: JsonMistake) {

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import { type FieldError, fieldError, fieldErrors } from './field-errors.ts';
-import { jsonMistake, MAX_JSON_DEPTH } from './json-syntax.ts';
+import { jsonMistake, MAX_JSON_DEPTH, soundJson } from './json-syntax.ts';
 
 export type Parsed<T> = { readonly ok: true; readonly value: T } | Rejected;
 
@@ -33,6 +33,8 @@ export function parseDocument<T extends z.ZodType>(schema: T, text: string): Par
 /** Any JSON value. Two fields of one name are refused: `JSON.parse` would drop the first without a word. Never throws. */
 export function parseJson(text: string): Parsed<unknown> {
   const json = text.startsWith('\uFEFF') ? text.slice(1) : text;
+  const value = soundJson(json);
+  if (value !== undefined) return { ok: true, value };
   const mistake = jsonMistake(json);
   if (mistake === null) return { ok: true, value: JSON.parse(json) };
   const code = mistake.kind === 'syntax' ? 'MANIFEST_NOT_JSON' : 'MANIFEST_INVALID';
@@ -44,12 +46,10 @@ export function rejected(code: ErrorCode, field: string, expected: string, found
   return { ok: false, code, errors: [fieldError(field, expected, found)] };
 }
 
-/** Schemas recurse into free-form JSON (a stage's payload): a value that no text made is measured before, without recursion. */
-function isTooDeep(value: unknown): boolean {
-  let level: unknown[] = [value];
-  for (let depth = 0; depth <= MAX_JSON_DEPTH; depth++) {
-    level = level.flatMap((entry) => (typeof entry === 'object' && entry !== null ? Object.values(entry) : []));
-    if (level.length === 0) return false;
-  }
-  return true;
+/** Schemas recurse into free-form JSON (a stage's payload): a value that no text made is measured before. */
+function isTooDeep(value: unknown, levels = MAX_JSON_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  const entries = Array.isArray(value) ? value : Object.values(value);
+  return entries.some((entry) => isTooDeep(entry, levels - 1));
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { jsonMistake, MAX_JSON_DEPTH } from '../../../manifests/json-syntax.ts';
+import { jsonMistake, MAX_JSON_DEPTH, soundJson } from '../../../manifests/json-syntax.ts';
 import { parseJson } from '../../../manifests/parse.ts';
 
 function textOf(json: string): string {
@@ -109,6 +109,27 @@ describe('agrees with JSON.parse', () => {
         if (mistake === null || mistake.kind === 'syntax') expect(mistake === null).toBe(parses(text));
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  test('and the quick look finds what the slow one does', () => {
+    const name = fc.constantFrom('a', 'b', '\\u0061', ':', '{', '', '__proto__');
+    const { value } = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        fc.constantFrom('1', 'null', '"a"', '":"', '"\\""', '"{"', '"]"'),
+        fc.array(tie('value'), { maxLength: 3 }).map((values) => `[${values.join(',')}]`),
+        fc
+          .array(fc.tuple(name, tie('value')), { maxLength: 3 })
+          .map((fields) => `{${fields.map(([key, text]) => `"${key}":${text}`).join(',')}}`),
+      ),
+    }));
+    fc.assert(
+      fc.property(fc.oneof(value.map(String), mangled), (text) => {
+        const isSound = !text.includes('\\') && jsonMistake(text) === null;
+        expect(soundJson(text)).toEqual(isSound ? JSON.parse(text) : undefined);
+      }),
+      { numRuns: 3000 },
     );
   });
 
