@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { nodeFlags } from '../bin/setup.mjs';
 import { type LocalStack, startLocalStack } from '../cli/local-stack.ts';
 import { formatTable } from '../cli/terminal.ts';
 import { mapInPool } from '../handlers/pool.ts';
@@ -201,7 +202,7 @@ async function messagesIn({ sqs, stack }: Parts): Promise<number> {
 const CEILINGS = { single: '10000', many: '0' };
 
 function startConsumer(who: Who, { stack, endpoint }: Parts, ceiling: keyof typeof CEILINGS): ChildProcess {
-  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...CONSUMERS[who]], {
+  return spawn(process.execPath, [...nodeFlags, ...CONSUMERS[who]], {
     env: {
       ...{ PATH: process.env.PATH, HOME: process.env.HOME },
       ...stack.environment,

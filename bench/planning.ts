@@ -2,18 +2,13 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { nodeFlags } from '../bin/setup.mjs';
 import { formatBytes, formatTable } from '../cli/terminal.ts';
 import { type Bench, median } from './measurement.ts';
 
 const execute = promisify(execFile);
 const PROCESS = fileURLToPath(new URL('planning-process.ts', import.meta.url));
 const SMALL = 1000;
-/**
- * Node collects garbage when it has to: on a machine with much memory it lets a heap grow far beyond what is in use. What planning needs is
- * what it works with.
- */
-const HEAP = { oldMb: 128, youngMb: 8 };
-
 export interface PlanningMeasured {
   /** `JSON.parse` of the same list and one SHA-256 an entry. */
   readonly bareMs: number;
@@ -47,7 +42,7 @@ export const planning: Bench<PlanningReport> = {
     return { rounds, rows };
   },
   table: ({ rounds, rows }) => [
-    `A job planned from its listing, each in a fresh process (at first: in a heap of ${HEAP.oldMb} MB); medians of ${rounds}`,
+    `A job planned from its listing, each in a fresh process; medians of ${rounds}`,
     ...formatTable([
       ['segments', 'planned', 'listing', 'plan', 'against parse and hash', 'a segment', 'memory of the process'],
       ...rows.map(({ segments, state, listingMs, planningMs, bareMs, peakBytes }) => [
@@ -74,12 +69,7 @@ export const planning: Bench<PlanningReport> = {
 async function rowOf(segments: number, state: PlanningRow['state'], rounds: number): Promise<PlanningRow> {
   const measured: PlanningMeasured[] = [];
   for (let round = 0; round < rounds; round++) {
-    const { stdout } = await execute(process.execPath, [
-      '--disable-warning=ExperimentalWarning',
-      PROCESS,
-      String(segments),
-      state,
-    ]);
+    const { stdout } = await execute(process.execPath, [...nodeFlags, PROCESS, String(segments), state]);
     measured.push(JSON.parse(stdout));
   }
   const of = (name: keyof PlanningMeasured) => median(measured.map((each) => each[name]));

@@ -3,12 +3,12 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { ensureInstalled, root } from './setup.mjs';
+import { ensureInstalled, nodeFlags, root } from './setup.mjs';
 
 const node = ensureInstalled();
 // Compiled code is kept between calls: it more than halves the time that a command takes to start.
 const environment = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled'), ...process.env };
-const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, 'cli', 'main.ts'), ...process.argv.slice(2)], {
+const child = spawn(node, [...nodeFlags, join(root, 'cli', 'main.ts'), ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: environment,
 });
