@@ -1,9 +1,11 @@
 /** One item of a job as the API shows it. Pure. */
+
 import type { z } from 'zod';
 import { adviceFor } from '../pipeline/advice.ts';
+import { historyOf } from '../pipeline/history.ts';
 import type { PlannedJob } from '../pipeline/job-plan.ts';
 import type { PlannedItem } from '../pipeline/plan-types.ts';
-import { attemptId, historyOf, type Snapshot } from '../pipeline/snapshot.ts';
+import { attemptId, type Snapshot } from '../pipeline/snapshot.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import { type Item, type ItemAttempt, type JobFile, MAX_ATTEMPTS } from './documents/job.ts';
 import { fileHref, itemHref } from './links.ts';

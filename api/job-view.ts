@@ -1,7 +1,9 @@
 /** A job as the API shows it, read off its plan. Pure; bounded whatever the size of the job. */
+
 import { createHash } from 'node:crypto';
 import { costDocument, type JobCost } from '../pipeline/cost.ts';
 import { feeds, type GraphStage } from '../pipeline/graph.ts';
+import { historiesOf } from '../pipeline/history.ts';
 import type { PlannedJob } from '../pipeline/job-plan.ts';
 import { countItems, jobState } from '../pipeline/job-state.ts';
 import type { Plan, PlannedItem } from '../pipeline/plan-types.ts';
@@ -97,14 +99,14 @@ function graphView(stages: readonly GraphStage[], name: string) {
   return { description, maker, after: before.map((upstream) => upstream.name), output_key: output };
 }
 
-function timesOf({ objects, history }: Snapshot): { created_at: string | null; updated_at: string | null } {
+function timesOf(snapshot: Snapshot): { created_at: string | null; updated_at: string | null } {
   let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   const note = ({ lastModifiedMs }: { readonly lastModifiedMs: number }) => {
     first = Math.min(first, lastModifiedMs);
     last = Math.max(last, lastModifiedMs);
   };
-  for (const object of objects.values()) note(object);
-  for (const { results, claims } of history.values()) for (const seen of [...results, ...claims]) note(seen);
+  for (const object of snapshot.objects.values()) note(object);
+  for (const { seen } of historiesOf(snapshot)) for (const one of [...seen.results, ...seen.claims]) note(one);
   return Number.isFinite(first)
     ? { created_at: isoTime(first), updated_at: isoTime(last) }
     : { created_at: null, updated_at: null };
@@ -122,7 +124,7 @@ function revisionOf({ plan, snapshot }: PlannedJob): string {
     add(name, phase, why);
     for (const item of items) add(item.phase, item.attempt, item.why);
   }
-  add([...snapshot.history.values()].reduce((total, { results }) => total + results.length, 0));
+  add(historiesOf(snapshot).reduce((total, { seen }) => total + seen.results.length, 0));
   for (const { key, etag, lastModifiedMs } of snapshot.objects.values()) add(key, etag, lastModifiedMs);
   return hash.digest('hex').slice(0, REVISION_CHARACTERS);
 }

@@ -1,11 +1,13 @@
 /** What of a job has ended, read off its plan: what webhooks tell. Pure. */
+
 import { withoutSecrets } from '../errors.ts';
 import type { WebhookEvent } from '../manifests/webhook-event.ts';
 import { digestOf } from './fingerprint.ts';
+import { historyOf } from './history.ts';
 import type { PlannedJob } from './job-plan.ts';
 import { countItems, jobState } from './job-state.ts';
 import type { ItemPhase, PlannedItem, PlannedStage } from './plan-types.ts';
-import { attemptId, historyOf, versionId } from './snapshot.ts';
+import { attemptId, versionId } from './snapshot.ts';
 
 export interface End {
   readonly event: Omit<WebhookEvent, 'version' | 'id' | 'at'>;

@@ -4,30 +4,32 @@ import { hash } from 'node:crypto';
 /** Half of a SHA-256: enough that no two of a job's items ever meet, short enough for keys. */
 const FINGERPRINT_CHARACTERS = 32;
 
-export interface Ingredients {
+/** What all items of a stage share, unless they have inputs of their own. */
+export interface SharedIngredients {
   /** The task's name, or the endpoint that a stage names. */
   readonly task: string;
-  /** With URIs, never with presigned URLs. */
-  readonly parameters: unknown;
-  readonly outputUri: string;
   /** The version of every input, in the order of the stage's input names. */
   readonly versions: readonly (readonly [name: string, version: string | readonly string[]])[];
 }
 
-export function fingerprintOf({ task, parameters, outputUri, versions }: Ingredients): string {
-  const text = `[${JSON.stringify(task)},${canonicalJson(parameters)},${JSON.stringify(outputUri)},${versionsJson(versions)}]`;
-  return hash('sha256', text, 'hex').slice(0, FINGERPRINT_CHARACTERS);
+export interface Ingredients extends SharedIngredients {
+  /** Canonical JSON, with URIs, never with presigned URLs. */
+  readonly parameters: string;
+  readonly outputUri: string;
 }
 
-const versionTexts = new WeakMap<Ingredients['versions'], string>();
+export function fingerprintOf({ parameters, outputUri, ...shared }: Ingredients): string {
+  return fingerprinter(shared)(parameters, outputUri);
+}
 
-/** The items of a stage share one list of versions, unless they have inputs of their own. */
-function versionsJson(versions: Ingredients['versions']): string {
-  const known = versionTexts.get(versions);
-  if (known !== undefined) return known;
-  const text = canonicalJson(versions);
-  versionTexts.set(versions, text);
-  return text;
+/** The same for many items: what they share is written once. */
+export function fingerprinter({ task, versions }: SharedIngredients): (parameters: string, outputUri: string) => string {
+  const begin = `[${JSON.stringify(task)},`;
+  const end = `,${canonicalJson(versions)}]`;
+  return (parameters, outputUri) => {
+    const text = `${begin}${parameters},${JSON.stringify(outputUri)}${end}`;
+    return hash('sha256', text, 'hex').slice(0, FINGERPRINT_CHARACTERS);
+  };
 }
 
 /** One digest for a list of versions, so that a fan-in over thousands of outputs is hashed once for all its items. */

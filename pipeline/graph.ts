@@ -174,6 +174,12 @@ export function mayMeet(a: string, b: string): boolean {
   return startTogether(left[0], right[0]) && endTogether(left.at(-1), right.at(-1));
 }
 
+/** What every spelling of a pattern begins and ends with: a whole key where nothing in it stands for any text. */
+export function patternEnds(pattern: string): readonly [begin: string, end: string] {
+  const parts = pattern.split(WILD);
+  return [parts[0] ?? '', parts.at(-1) ?? ''];
+}
+
 /** True where `text` has the parts of a pattern in their order, from its first character to its last. */
 function isSpelling(text: string, parts: readonly string[]): boolean {
   const [first = '', ...others] = parts;

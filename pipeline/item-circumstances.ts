@@ -1,11 +1,13 @@
 /** What stands between an item and its end that its own attempts do not tell: the job's holds, slots, cancellation, other stages. */
+
 import { Cancel } from '../manifests/cancel.ts';
 import { WaitingNote } from '../manifests/state.ts';
+import { historiesOf, historyOf } from './history.ts';
 import type { PlannedJob } from './job-plan.ts';
 import { parseWaitingName } from './layout.ts';
 import type { PlannedItem, PlannedStage } from './plan-types.ts';
 import { readDocument } from './read-document.ts';
-import { attemptId, historyOf } from './snapshot.ts';
+import { attemptId } from './snapshot.ts';
 import type { ListingSource } from './take-listing.ts';
 
 /** An event takes seconds to its dispatch; after minutes somebody has to look. */
@@ -104,7 +106,7 @@ function unseen({ snapshot, plan }: PlannedJob, nowMs: number): string[] {
   if (newest === undefined || nowMs - newest.lastModifiedMs < UNSEEN_AFTER_MS) return [];
   const minutes = Math.floor((nowMs - newest.lastModifiedMs) / 60_000);
   const since = `Nobody has taken this up, and the newest object of the job, ${newest.key}, was written ${minutes} minutes ago`;
-  const never = [...snapshot.history.values()].every(({ claims, results }) => claims.length + results.length === 0);
+  const never = historiesOf(snapshot).every(({ seen: { claims, results } }) => claims.length + results.length === 0);
   const events = never
     ? 'No consumer has ever worked on this job: its events never arrived, or no consumer runs'
     : 'Its event was lost, or no consumer runs';

@@ -1,14 +1,8 @@
 /** What one item's listing says: done, running, failed, or what to dispatch next. The rules are those of docs/architecture.md. */
+
 import type { ObjectInfo } from '../storage/object-store.ts';
-import {
-  attemptId,
-  type Facts,
-  type ItemHistory,
-  type SeenAttempt,
-  type SeenClaim,
-  type SeenResult,
-  writingId,
-} from './snapshot.ts';
+import type { ItemHistory, SeenAttempt, SeenClaim, SeenResult } from './history.ts';
+import { attemptId, type Facts, writingId } from './snapshot.ts';
 
 /** All attempts of one fingerprint together, so that a worker that "succeeds" without an output cannot run for ever. */
 export const MAX_ATTEMPTS_OF_ANY_KIND = 12;
@@ -44,9 +38,10 @@ export interface ItemFacts {
 }
 
 export function itemState(item: ItemFacts): ItemState {
+  if (item.marksOutputs && item.output !== undefined && isProven(item.output, item)) return MADE;
   const wanted = attemptsOf(item.history, item.fingerprint);
   if (item.output !== undefined) {
-    const settled = item.marksOutputs ? markedOutput(item.output, item, wanted) : unmarkedOutput(item.output, item, wanted);
+    const settled = item.marksOutputs ? markedOutput(item.output, item) : unmarkedOutput(item.output, item, wanted);
     if (settled !== 'outdated') return settled;
   } else {
     const succeeded = Math.max(0, ...wanted.succeeded.map(({ attempt }) => attempt));
@@ -116,14 +111,22 @@ function ofFingerprint<T extends SeenAttempt>(seen: readonly T[], fingerprint: s
 
 const highestOf = (seen: readonly SeenAttempt[]): number => seen.reduce((most, { attempt }) => Math.max(most, attempt), 0);
 
-/** Listing alone decides the common case; the output's mark decides where another fingerprint has ever been at work. */
-function markedOutput(output: ObjectInfo, item: ItemFacts, wanted: WantedAttempts): ItemState | 'outdated' {
-  const noOlder = wanted.succeeded.some(({ lastModifiedMs }) => lastModifiedMs >= output.lastModifiedMs);
-  if (noOlder && !otherFingerprintKnown(item)) return { kind: 'done', ownerMade: false };
+const MADE: ItemState = { kind: 'done', ownerMade: false };
+
+/** Listing alone decides the common case: a success no older than the output, and no other fingerprint ever at work. */
+function isProven(output: ObjectInfo, item: ItemFacts): boolean {
+  const { history, fingerprint } = item;
+  const isSuccess = (seen: SeenResult) =>
+    seen.status === 'succeeded' && seen.fingerprint === fingerprint && seen.lastModifiedMs >= output.lastModifiedMs;
+  return history.results.some(isSuccess) && !otherFingerprintKnown(item);
+}
+
+/** The output's mark decides where another fingerprint has ever been at work. */
+function markedOutput(output: ObjectInfo, item: ItemFacts): ItemState | 'outdated' {
   const mark = item.facts.marks.get(writingId(output));
   if (mark === undefined) return { kind: 'needs-mark', version: output };
   if (mark === null) return { kind: 'done', ownerMade: true };
-  return mark === item.fingerprint ? { kind: 'done', ownerMade: false } : 'outdated';
+  return mark === item.fingerprint ? MADE : 'outdated';
 }
 
 /**
@@ -143,7 +146,8 @@ function unmarkedOutput(output: ObjectInfo, item: ItemFacts, wanted: WantedAttem
 }
 
 function otherFingerprintKnown({ history, fingerprint }: ItemFacts): boolean {
-  return [history.claims, history.runs, history.results].some((seen) => seen.some((one) => one.fingerprint !== fingerprint));
+  const isOther = (seen: SeenAttempt) => seen.fingerprint !== fingerprint;
+  return history.claims.some(isOther) || history.runs.some(isOther) || history.results.some(isOther);
 }
 
 function nextAttempt(item: ItemFacts, wanted: WantedAttempts): ItemState {

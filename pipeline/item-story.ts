@@ -1,13 +1,14 @@
 /** The story of one item, told from what is left of it in the bucket: inputs, claims, runs, results, retries, its output. */
+
 import { Result } from '../manifests/result.ts';
 import { Claim, Retry, Run } from '../manifests/state.ts';
 import { MARK } from './facts.ts';
+import { historyOf } from './history.ts';
 import { originsOf } from './item-origins.ts';
 import type { PlannedJob } from './job-plan.ts';
 import type { AttemptName } from './layout.ts';
 import type { PlannedItem } from './plan-types.ts';
 import { readDocument } from './read-document.ts';
-import { historyOf } from './snapshot.ts';
 import type { ListingSource } from './take-listing.ts';
 
 export interface StoryLine {

@@ -1,6 +1,8 @@
 /** Reads what a job has cost so far from its results. */
+
 import type { ResultStatus } from '../manifests/result.ts';
 import { costOf, type JobCost, type Prices, type StageResults } from './cost.ts';
+import { historiesOf } from './history.ts';
 import type { PlannedJob } from './job-plan.ts';
 import type { AttemptName } from './layout.ts';
 import { type MeasuredResult, readMeasuredResult } from './measured-result.ts';
@@ -54,13 +56,12 @@ export async function readJobCost(
 }
 
 /** Refused attempts never ran. */
-function resultsOf({ history }: Snapshot): ResultName[] {
-  return [...history].flatMap(([id, { results }]) => {
-    const [stage = '', item = ''] = id.split('/');
-    return results
+function resultsOf(snapshot: Snapshot): ResultName[] {
+  return [...historiesOf(snapshot)].flatMap(({ stage, item, seen: { results } }) =>
+    results
       .filter(({ status }) => status !== 'refused')
-      .map(({ fingerprint, attempt, status, lastModifiedMs }) => ({ stage, item, fingerprint, attempt, status, lastModifiedMs }));
-  });
+      .map(({ fingerprint, attempt, status, lastModifiedMs }) => ({ stage, item, fingerprint, attempt, status, lastModifiedMs })),
+  );
 }
 
 function remember(memory: ResultMemory, id: string, result: MeasuredResult | undefined): void {

@@ -121,8 +121,10 @@ const TIME_DIGITS = 14;
 
 const timeText = (atMs: number): string => String(Math.max(0, Math.ceil(atMs))).padStart(TIME_DIGITS, '0');
 
-const ATTEMPT_PATH = /^([a-z][a-z0-9-]*)\/([0-9]+)\/([0-9a-f]+)\.([0-9]+)$/;
-const RESULT_PATH = /^([a-z][a-z0-9-]*)\/([0-9]+)\/([0-9a-f]+)\.([0-9]+)\.(succeeded|split|failed|cancelled|refused)\.json$/;
+/** An item's name is its number, as `String` writes it: what has zeros in front, or more digits than a number is exact to, is not ours. */
+const ATTEMPT_PATH = /^([a-z][a-z0-9-]*)\/(0|[1-9][0-9]{0,14})\/([0-9a-f]+)\.([0-9]+)$/;
+const RESULT_PATH =
+  /^([a-z][a-z0-9-]*)\/(0|[1-9][0-9]{0,14})\/([0-9a-f]+)\.([0-9]+)\.(succeeded|split|failed|cancelled|refused)\.json$/;
 const WAITING_NAME = /^([0-9]{14})-(?:(retry)\.|slot\.([A-Za-z0-9][\w-]*)\.)?[0-9a-z]+$/;
 const SLOT_PATH = /^([A-Za-z0-9][\w-]*)\/([^/]+)\/(.+)\.[0-9a-z]+$/;
 const AUDIT_NAME = /^([0-9]{14})(\.done)?$/;

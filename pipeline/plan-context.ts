@@ -8,24 +8,16 @@ import { digestOf } from './fingerprint.ts';
 import type { GraphStage } from './graph.ts';
 import type { AttemptName } from './layout.ts';
 import type { LandedAttempt, PlannedProblem, PlannedStage, PlanSettings } from './plan-types.ts';
+import { createProducers, type Producers } from './producers.ts';
 import { type Snapshot, versionId, versionOf, writingId } from './snapshot.ts';
-
-/** What is known of a key that a stage writes. */
-export interface Producer {
-  readonly stage: string;
-  readonly item: string;
-  readonly done: boolean;
-  /** Its output's version for whoever reads it: the producer's fingerprint, or `null` where a person made it. */
-  readonly fingerprint: string | null;
-}
 
 export interface PlanContext {
   readonly snapshot: Snapshot;
   readonly settings: PlanSettings;
   /** The graph's stages, in dependency order. */
   readonly stages: readonly GraphStage[];
-  /** By output key, for the stages walked so far. */
-  readonly producers: Map<string, Producer>;
+  /** Of the stages walked so far. */
+  readonly producers: Producers;
   readonly planned: Map<string, PlannedStage>;
   readonly problems: PlannedProblem[];
   readonly documents: Map<string, ObjectInfo>;
@@ -46,7 +38,7 @@ export function createContext(
     snapshot,
     settings,
     stages,
-    producers: new Map(),
+    producers: createProducers(),
     planned: new Map(),
     problems: [],
     documents: new Map(),

@@ -3,8 +3,9 @@ import type { StageInput } from '../manifests/pipeline.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import { digestOf } from './fingerprint.ts';
 import { type GraphStage, isPerItem } from './graph.ts';
-import { addProblem, inputVersion, type PlanContext, type Producer } from './plan-context.ts';
+import { addProblem, inputVersion, type PlanContext } from './plan-context.ts';
 import type { ResolvedInput } from './plan-types.ts';
+import type { Producer } from './producers.ts';
 import { lookUp, type ReferenceScope, substituteText, UnknownReference, wholeReference } from './references.ts';
 import { versionOf } from './snapshot.ts';
 
@@ -133,8 +134,7 @@ function producerOf({ producers }: PlanContext, pattern: string): readonly [stri
     const producer = producers.get(pattern);
     return producer === undefined ? undefined : [pattern, producer];
   }
-  const isMatch = matcher(pattern);
-  return [...producers].find(([key]) => isMatch(key));
+  return producers.find(matcher(pattern));
 }
 
 /** Every output of a stage that has been planned. */
@@ -147,12 +147,13 @@ export function findFanIn(context: PlanContext, stageName: string): Found {
   if (failed > 0) return { kind: 'blocked', why: `${failed} of ${stage.items.length} items of ${stageName} failed` };
   const objects: ObjectInfo[] = [];
   const versions: string[] = [];
-  for (const { phase, outputKey } of stage.items) {
-    const object = context.snapshot.objects.get(outputKey);
-    if (phase !== 'done' || object === undefined) continue;
+  for (const [index, { phase, outputKey }] of stage.items.entries()) {
+    const object = phase === 'done' ? context.snapshot.objects.get(outputKey) : undefined;
+    if (object === undefined) continue;
     objects.push(object);
-    // Outputs of an external stage have no producer, and carry nobody's mark.
-    versions.push(context.producers.get(outputKey)?.fingerprint ?? versionOf(object));
+    // Outputs of an external stage are another stage's, or nobody's, and then carry no mark.
+    const producer = context.producers.at(stageName, index) ?? context.producers.get(outputKey);
+    versions.push(producer?.fingerprint ?? versionOf(object));
   }
   if (stage.phase === 'waiting' || objects.length < stage.items.length || objects.length === 0) {
     return {

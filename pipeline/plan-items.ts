@@ -1,14 +1,19 @@
 /** One stage's items: what each is made from, its fingerprint, and the state it is in. */
+
 import { isJobKey, isReservedKey } from '../manifests/job-key.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
-import { fingerprintOf } from './fingerprint.ts';
-import { type GraphStage, isPerItem } from './graph.ts';
+import { canonicalTemplate } from './canonical-template.ts';
+import { fingerprinter, fingerprintOf } from './fingerprint.ts';
+import { type GraphStage, isPerItem, mayMeet, patternEnds } from './graph.ts';
+import { type ItemHistory, NO_HISTORY, type StageHistory } from './history.ts';
 import { type ItemState, itemState } from './item-state.ts';
+import { type KnownFingerprints, knownFingerprints } from './known-fingerprints.ts';
 import type { PlanContext } from './plan-context.ts';
 import { type ResolvedInputs, resolveItemInputs } from './plan-inputs.ts';
-import type { ItemPhase, LandedAttempt, PlannedDispatch, PlannedItem, ResolvedInput } from './plan-types.ts';
-import { type ReferenceScope, referencesIn, substitute, substituteText, UnknownReference, wholeReference } from './references.ts';
-import { historyOf, type Snapshot, versionOf } from './snapshot.ts';
+import type { ItemPhase, PlannedDispatch, PlannedItem, ResolvedInput } from './plan-types.ts';
+import type { StageProducers } from './producers.ts';
+import { lookUp, type ReferenceScope, referencesIn, substituteText, UnknownReference, wholeReference } from './references.ts';
+import { type Snapshot, versionOf } from './snapshot.ts';
 import { findForeignUris } from './uri-policy.ts';
 
 export interface StageItems {
@@ -36,13 +41,20 @@ export interface ItemSource {
 }
 
 /** The output key of every item, or the first few items that cannot have one. */
-export function outputKeys(context: PlanContext, { stage, manifest, entries }: ItemSource): string[] | ItemProblem[] {
+export function outputKeys(context: PlanContext, source: ItemSource): string[] | ItemProblem[] {
+  const { stage, manifest, entries } = source;
+  const { job } = context.snapshot;
+  const forbidden = controllingKeys(context, stage);
+  if (areAlike(context, stage, forbidden)) {
+    const keyAt = keySeries(stage.output) ?? ((index: number) => substituteText(stage.output, { job, index }));
+    const longest = keyAt(entries.length - 1);
+    if (isJobKey(longest) && !isReservedKey(longest)) return entries.map((_, index) => keyAt(index));
+  }
   const keys: string[] = [];
   const problems: ItemProblem[] = [];
   const own = new Set<string>();
-  const forbidden = controllingKeys(context, stage);
   for (const [index, item] of entries.entries()) {
-    const key = outputKey(stage, { job: context.snapshot.job, index, item, manifest });
+    const key = outputKey(stage, { job, index, item, manifest });
     if (typeof key !== 'string') {
       problems.push({ index, ...key });
       continue;
@@ -55,6 +67,23 @@ export function outputKeys(context: PlanContext, { stage, manifest, entries }: I
     keys.push(key);
   }
   return problems.length > 0 ? problems : keys;
+}
+
+/** The keys of an output that has the item's number in one place, and nothing else to substitute. */
+function keySeries(output: string): ((index: number) => string) | null {
+  const [begin, end] = patternEnds(output);
+  return output === `${begin}\${index}${end}` ? (index) => `${begin}${index}${end}` : null;
+}
+
+/**
+ * True where keys differ in the item's number alone, and no such key can be a manifest's or another stage's: no two of them are the same, and
+ * what holds of the longest holds of each.
+ */
+function areAlike(context: PlanContext, stage: GraphStage, forbidden: ReadonlySet<string>): boolean {
+  const references = referencesIn(stage.output);
+  if (references.length === 0 || references.some((reference) => reference !== 'index')) return false;
+  if (stage.external !== true && context.producers.mayWrite(stage.output)) return false;
+  return !forbidden.values().some((key) => mayMeet(key, stage.output));
 }
 
 /** A stage may write a later one's manifest, but neither its own nor an earlier one's: each run would ask for the next, for ever. */
@@ -90,14 +119,9 @@ export function planItems(context: PlanContext, source: ItemSource, outputs: rea
   const items: PlannedItem[] = [];
   const dispatch: PlannedDispatch[] = [];
   const problems: ItemProblem[] = [];
-  const shared = {
-    uris: inputUris(context.snapshot, source.inputs),
-    versions: inputVersions(source.stage, source.inputs),
-    hasItemInputs: Object.values(source.stage.inputs ?? {}).some(isPerItem),
-    isOutput: createIsOutput(outputs),
-  };
-  for (const index of source.entries.keys()) {
-    const planned = planItemOrRefuse(context, source, shared, index, outputs[index] ?? '');
+  const shared = sharedByItems(context, source, outputs);
+  for (let index = 0; index < outputs.length; index += 1) {
+    const planned = planItemOrRefuse(context, source, shared, index);
     if (planned.kind === 'problem') problems.push(planned.problem);
     else {
       items.push(planned.item);
@@ -113,13 +137,54 @@ type PlannedOne =
 
 /** What all items share: a fan-in over thousands is gone through once, not once per item. */
 interface SharedByItems {
-  readonly uris: Readonly<Record<string, unknown>>;
+  readonly outputs: readonly string[];
+  readonly producers: StageProducers;
+  readonly history: StageHistory | undefined;
+  /** What lies at each of `outputs`. */
+  readonly objects: readonly (ObjectInfo | undefined)[];
+  readonly task: string;
+  /** The stage's own, whose `manifest` and `inputs` are those of every item that has none of its own. */
+  readonly scope: ReferenceScope & { readonly inputs: Readonly<Record<string, unknown>> };
+  readonly parametersOf: (scope: ReferenceScope) => string;
   readonly versions: readonly (readonly [string, string])[];
+  /** Of an item that has no versions of its own; so is `known`. */
+  readonly fingerprintOf: ReturnType<typeof fingerprinter>;
+  readonly known: KnownFingerprints;
   /** False where no item has inputs of its own. */
   readonly hasItemInputs: boolean;
   /** Whether a key is one that the stage itself writes. */
   readonly isOutput: (key: string) => boolean;
 }
+
+function sharedByItems(context: PlanContext, source: ItemSource, outputs: readonly string[]): SharedByItems {
+  const { snapshot, producers } = context;
+  const { stage, manifest, inputs } = source;
+  const hasItemInputs = Object.values(stage.inputs ?? {}).some(isPerItem);
+  const scope = { job: snapshot.job, manifest, inputs: inputUris(snapshot, inputs) };
+  const task = stage.task ?? `endpoint:${stage.endpoint}`;
+  const versions = inputVersions(stage, inputs);
+  const template = stage.task === undefined ? withoutOutput(stage.payload) : (stage.parameters ?? {});
+  return {
+    outputs,
+    producers: producers.begin(stage, outputs),
+    history: snapshot.history.get(stage.name),
+    objects: objectsAt(snapshot, stage, outputs),
+    task,
+    scope,
+    parametersOf: canonicalTemplate(template, scope, new Set(['index', 'item', ...(hasItemInputs ? ['inputs'] : [])])),
+    versions,
+    fingerprintOf: fingerprinter({ task, versions }),
+    known: knownFingerprints(`${snapshot.folderUri}${stage.name}`, source.entries, () => {
+      const references = referencesIn([template, stage.output]).filter((reference) => !ITEM_REFERENCE.test(reference));
+      const values = references.map((reference) => lookUp(reference, scope) ?? null);
+      return JSON.stringify([task, versions, template, stage.output, values]);
+    }),
+    hasItemInputs,
+    isOutput: createIsOutput(outputs),
+  };
+}
+
+const ITEM_REFERENCE = /^(item|index)\b/;
 
 /** Made when it is first asked: most stages name no URIs, and a set of a hundred thousand keys takes its time and memory. */
 function createIsOutput(outputs: readonly string[]): SharedByItems['isOutput'] {
@@ -132,9 +197,9 @@ function createIsOutput(outputs: readonly string[]): SharedByItems['isOutput'] {
 
 const NO_INPUTS: ResolvedInputs = { inputs: new Map(), missing: [], blocked: false, anyThere: false };
 
-function planItemOrRefuse(...[context, source, shared, index, outputKey]: Parameters<typeof planItem>): PlannedOne {
+function planItemOrRefuse(...[context, source, shared, index]: Parameters<typeof planItem>): PlannedOne {
   try {
-    return planItem(context, source, shared, index, outputKey);
+    return planItem(context, source, shared, index);
   } catch (thrown) {
     if (!(thrown instanceof UnknownReference)) throw thrown;
     const expected = `a value for \${${thrown.reference}}, which the parameters use`;
@@ -142,13 +207,16 @@ function planItemOrRefuse(...[context, source, shared, index, outputKey]: Parame
   }
 }
 
-function planItem(context: PlanContext, source: ItemSource, shared: SharedByItems, index: number, outputKey: string): PlannedOne {
+/** Done for each of a hundred thousand items: what is made here is made once, and by name (a spread takes several times as long). */
+function planItem(context: PlanContext, source: ItemSource, shared: SharedByItems, index: number): PlannedOne {
   const { snapshot } = context;
-  const { stage, manifest, entries } = source;
-  const entry = entries[index];
+  const { stage, manifest } = source;
+  const { producers, scope: stageScope } = shared;
+  const entry = source.entries[index];
+  const outputKey = shared.outputs[index] ?? '';
   const item = String(index);
-  const common = { stage: stage.name, item, outputKey, fanOut: stage.for_each !== undefined };
-  const scope = { job: snapshot.job, index, item: entry, manifest };
+  const fanOut = stage.for_each !== undefined;
+  const scope = { job: stageScope.job, manifest, inputs: stageScope.inputs, index, item: entry };
   const own = shared.hasItemInputs ? resolveItemInputs(context, stage, scope) : NO_INPUTS;
   const foreign = findForeignUris(context, scope, stage, shared.isOutput);
   if (foreign.kind === 'refused') {
@@ -157,28 +225,37 @@ function planItem(context: PlanContext, source: ItemSource, shared: SharedByItem
   }
   const missing = own.missing[0] ?? (foreign.missing === null ? undefined : `${foreign.missing} is not there`);
   if (missing !== undefined) {
-    context.producers.set(outputKey, { stage: stage.name, item, done: false, fingerprint: null });
-    return { kind: 'item', item: { ...common, fingerprint: '', phase: 'waiting', why: missing, attempt: 0 }, dispatch: null };
+    producers.waits(index);
+    const waiting = {
+      stage: stage.name,
+      item,
+      phase: 'waiting',
+      why: missing,
+      outputKey,
+      fingerprint: '',
+      fanOut,
+      attempt: 0,
+    } as const;
+    return { kind: 'item', item: waiting, dispatch: null };
   }
   const hasOwn = own.inputs.size > 0;
-  const inputs = hasOwn ? new Map([...source.inputs, ...own.inputs]) : source.inputs;
-  const uris = hasOwn ? { ...shared.uris, ...inputUris(snapshot, own.inputs) } : shared.uris;
-  const template = stage.task === undefined ? withoutOutput(stage.payload) : (stage.parameters ?? {});
-  const fingerprint = fingerprintOf({
-    task: stage.task ?? `endpoint:${stage.endpoint}`,
-    parameters: substitute(template, { ...scope, inputs: uris }),
-    outputUri: snapshot.folderUri + outputKey,
-    versions:
-      hasOwn || foreign.versions.length > 0
-        ? [...shared.versions, ...inputVersions(stage, own.inputs), ...foreign.versions]
-        : shared.versions,
-  });
-  const history = historyOf(snapshot, stage.name, item);
-  const output = snapshot.objects.get(outputKey);
-  const name = { stage: stage.name, item, fingerprint };
+  if (hasOwn) scope.inputs = { ...stageScope.inputs, ...inputUris(snapshot, own.inputs) };
+  const outputUri = snapshot.folderUri + outputKey;
+  const { task, versions } = shared;
+  let fingerprint: string;
+  if (hasOwn || foreign.versions.length > 0) {
+    const all = [...versions, ...inputVersions(stage, own.inputs), ...foreign.versions];
+    fingerprint = fingerprintOf({ task, parameters: shared.parametersOf(scope), outputUri, versions: all });
+  } else {
+    fingerprint = shared.known.get(index) ?? shared.fingerprintOf(shared.parametersOf(scope), outputUri);
+    shared.known.set(index, fingerprint);
+  }
+  const history = shared.history?.get(index) ?? NO_HISTORY;
   const state = itemState({
-    ...name,
-    output,
+    stage: stage.name,
+    item,
+    fingerprint,
+    output: shared.objects[index],
     history,
     maxAttempts: stage.max_attempts,
     retryDelayMs: stage.retry_delay_sec * 1000,
@@ -186,23 +263,44 @@ function planItem(context: PlanContext, source: ItemSource, shared: SharedByItem
     marksOutputs: stage.task !== undefined,
     facts: snapshot.facts,
   });
-  noteNeeds(context, state, { ...name, outputKey });
+  noteNeeds(context, state, stage.name, item, fingerprint, outputKey);
   const done = state.kind === 'done' || state.kind === 'landed';
-  const ownerMade = state.kind === 'done' && state.ownerMade;
-  context.producers.set(outputKey, { stage: stage.name, item, done, fingerprint: ownerMade ? null : fingerprint });
-  const planned = { ...common, fingerprint, ...phaseOf(state) };
+  producers.isPlanned(index, done, state.kind === 'done' && state.ownerMade ? null : fingerprint);
+  const { phase, why, attempt } = phaseOf(state);
+  const planned: PlannedItem = { stage: stage.name, item, phase, why, outputKey, fingerprint, fanOut, attempt };
   if (state.kind !== 'dispatch') return { kind: 'item', item: planned, dispatch: null };
-  const { attempt, why } = state;
-  const refusals = history.results.filter((seen) => seen.status === 'refused' && seen.fingerprint === fingerprint).length;
-  const made = { index, outputKey, entry, manifest, inputs, graphStage: stage };
-  return { kind: 'item', item: planned, dispatch: { ...name, attempt, why, refusals, ...made } };
+  const dispatch: PlannedDispatch = {
+    stage: stage.name,
+    item,
+    fingerprint,
+    attempt,
+    graphStage: stage,
+    index,
+    outputKey,
+    why,
+    refusals: refusalsOf(history, fingerprint),
+    entry,
+    manifest,
+    inputs: hasOwn ? new Map([...source.inputs, ...own.inputs]) : source.inputs,
+  };
+  return { kind: 'item', item: planned, dispatch };
 }
 
-function noteNeeds(context: PlanContext, state: ItemState, name: Omit<LandedAttempt, 'attempt'>): void {
+function refusalsOf({ results }: ItemHistory, fingerprint: string): number {
+  return results.filter((seen) => seen.status === 'refused' && seen.fingerprint === fingerprint).length;
+}
+
+function noteNeeds(
+  context: PlanContext,
+  state: ItemState,
+  ...[stage, item, fingerprint, outputKey]: [stage: string, item: string, fingerprint: string, outputKey: string]
+): void {
   if (state.kind === 'needs-mark') context.marks.set(state.version.key, state.version);
-  if (state.kind === 'needs-failure') context.failures.push({ ...name, attempt: state.attempt });
-  if (state.kind === 'landed') context.landed.push({ ...name, attempt: state.attempt });
-  if (state.kind === 'retrying') context.retryTimesMs.push(state.notBeforeMs);
+  else if (state.kind === 'needs-failure') {
+    context.failures.push({ stage, item, fingerprint, attempt: state.attempt });
+  } else if (state.kind === 'landed') {
+    context.landed.push({ stage, item, fingerprint, outputKey, attempt: state.attempt });
+  } else if (state.kind === 'retrying') context.retryTimesMs.push(state.notBeforeMs);
 }
 
 function phaseOf(state: ItemState): { phase: ItemPhase; why: string; attempt: number } {
@@ -256,15 +354,43 @@ function withoutOutput(payload: unknown): unknown {
   return payload;
 }
 
-/** What lies at an external stage's key, unless one of ours is still making it. */
-export function externalOutput(context: PlanContext, key: string): ObjectInfo | undefined {
-  return context.producers.get(key)?.done === false ? undefined : context.snapshot.objects.get(key);
+/**
+ * What lies at each of a stage's keys. Where they differ in their number alone, one walk over the objects takes less time than looking up
+ * each key, and finds at once that none is there.
+ */
+function objectsAt({ objects }: Snapshot, stage: GraphStage, outputs: readonly string[]): readonly (ObjectInfo | undefined)[] {
+  if (keySeries(stage.output) === null) return outputs.map((key) => objects.get(key));
+  const [begin, end] = patternEnds(stage.output);
+  const found: (ObjectInfo | undefined)[] = new Array(outputs.length);
+  for (const object of objects.values()) {
+    const { key } = object;
+    if (!key.startsWith(begin) || !key.endsWith(end)) continue;
+    const digits = key.slice(begin.length, key.length - end.length);
+    const index = Number(digits);
+    if (index < outputs.length && String(index) === digits) found[index] = object;
+  }
+  return found;
+}
+
+/** What lies at an external stage's keys, but for what one of ours is still making. */
+export function externalObjects(
+  { snapshot, producers }: PlanContext,
+  stage: GraphStage,
+  outputs: readonly string[],
+): readonly (ObjectInfo | undefined)[] {
+  const objects = objectsAt(snapshot, stage, outputs);
+  if (!producers.mayWrite(stage.output)) return objects;
+  return outputs.map((key, index) => (producers.get(key)?.done === false ? undefined : objects[index]));
 }
 
 /** Items of an external stage: something else makes them, and nothing is known of them but their outputs. */
-export function planExternalItems(context: PlanContext, stage: GraphStage, outputs: readonly string[]): PlannedItem[] {
+export function planExternalItems(
+  stage: GraphStage,
+  outputs: readonly string[],
+  objects: readonly (ObjectInfo | undefined)[],
+): PlannedItem[] {
   return outputs.map((key, index) => {
-    const object = externalOutput(context, key);
+    const object = objects[index];
     return {
       stage: stage.name,
       item: String(index),

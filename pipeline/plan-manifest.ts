@@ -113,7 +113,7 @@ export function findMisplaced(context: PlanContext, graph: Graph): void {
     if (named === MAX_MISPLACED) return;
     const expected = places.get(object.key.slice(object.key.lastIndexOf('/') + 1));
     if (expected === undefined || expected.includes(object.key)) continue;
-    if (readAsInput.has(object.key) || context.producers.has(object.key)) continue;
+    if (readAsInput.has(object.key) || context.producers.get(object.key) !== undefined) continue;
     addProblem(context, 'MANIFEST_MISPLACED', [object], `${object.key} lies where nothing reads it.`, {
       fix: `Move it to ${expected.join(' or ')}.`,
     });

@@ -2,6 +2,7 @@
  * The heart of Millrace: from a stage graph and a snapshot of a job to what must be done now. Pure: no clock, no I/O.
  * The state machine it follows is described in docs/architecture.md.
  */
+
 import type { FieldError } from '../manifests/field-errors.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { Graph, GraphStage } from './graph.ts';
@@ -10,7 +11,7 @@ import { chunkless, planInChunks } from './plan-chunks.ts';
 import { addProblem, createContext, documentOf, type PlanContext } from './plan-context.ts';
 import { type ResolvedInputs, resolveInputs } from './plan-inputs.ts';
 import {
-  externalOutput,
+  externalObjects,
   type ItemProblem,
   type ItemSource,
   isProblems,
@@ -74,7 +75,11 @@ interface StagePlan {
 
 function planStage(context: PlanContext, stage: GraphStage): StagePlan {
   const manifest = findManifest(context, stage);
-  if (manifest.kind === 'needed') return idle(stage, 'waiting', 'its manifest must be read first');
+  if (manifest.kind === 'needed') {
+    // Notes which marks will have to be read: together with the manifest, and not a round later.
+    resolveInputs(context, stage, { job: context.snapshot.job });
+    return idle(stage, 'waiting', 'its manifest must be read first');
+  }
   if (manifest.kind === 'wrong') return idle(stage, 'blocked', manifest.why);
   if (manifest.kind === 'none' && stage.manifest !== undefined) {
     return idle(stage, 'off', `${stage.manifest.keys.join(' or ')} is not there`);
@@ -118,10 +123,11 @@ function idle(stage: GraphStage, phase: StagePhase, why: string): StagePlan {
 
 /** An external stage is off until the first of its outputs appears: many jobs never make clips, and wait for none. */
 function externalStage(context: PlanContext, stage: GraphStage, outputs: readonly string[]): StagePlan {
-  if (!outputs.some((key) => externalOutput(context, key) !== undefined)) {
+  const objects = externalObjects(context, stage, outputs);
+  if (!objects.some((object) => object !== undefined)) {
     return idle(stage, 'off', `none of its ${outputs.length} outputs is there`);
   }
-  const items = planExternalItems(context, stage, outputs);
+  const items = planExternalItems(stage, outputs, objects);
   return { stage: { name: stage.name, phase: 'active', why: '', items }, dispatch: [] };
 }
 
@@ -129,9 +135,10 @@ function externalStage(context: PlanContext, stage: GraphStage, outputs: readonl
 function waitingStage(context: PlanContext, source: ItemSource, outputs: readonly string[], resolved: ResolvedInputs): StagePlan {
   const { stage } = source;
   const why = resolved.missing.join('; ');
+  const producers = context.producers.begin(stage, outputs);
   const items = outputs.map((outputKey, index): PlannedItem => {
     const item = String(index);
-    context.producers.set(outputKey, { stage: stage.name, item, done: false, fingerprint: null });
+    producers.waits(index);
     return {
       stage: stage.name,
       item,
@@ -216,15 +223,16 @@ function refuse(
 
 /** Claims without a result. */
 export function openAttempts(snapshot: Snapshot): AttemptName[] {
-  return [...snapshot.history].flatMap(([id, { claims, results }]) => {
-    if (claims.length === 0) return [];
-    const slash = id.indexOf('/');
-    const name = { stage: id.slice(0, slash), item: id.slice(slash + 1) };
-    const ended = new Set(results.map((result) => attemptId({ ...name, ...result })));
-    return claims
-      .map(({ fingerprint, attempt }) => ({ ...name, fingerprint, attempt }))
-      .filter((claim) => !ended.has(attemptId(claim)));
-  });
+  const open: AttemptName[] = [];
+  for (const [stage, items] of snapshot.history) {
+    for (const [index, { claims, results }] of items) {
+      for (const { fingerprint, attempt } of claims) {
+        const hasEnded = results.some((result) => result.fingerprint === fingerprint && result.attempt === attempt);
+        if (!hasEnded) open.push({ stage, item: String(index), fingerprint, attempt });
+      }
+    }
+  }
+  return open;
 }
 
 /**

@@ -1,8 +1,10 @@
 /** Looks at one job again: plans it and carries the plan out. Level-triggered: which event asked for it does not matter. */
+
 import type { Problem } from '../manifests/problem.ts';
 import { Run } from '../manifests/state.ts';
 import { untraced } from '../trace.ts';
 import { dispatchRun, type RunDispatcher, type RunOutcome } from './dispatch-run.ts';
+import { historiesOf, historyOf } from './history.ts';
 import { type JobPlanner, type PlannedJob, planJob } from './job-plan.ts';
 import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
@@ -108,7 +110,7 @@ async function dispatchWithinCeiling(
     await forgetSlotNotes(source, snapshot, signal);
     return { dispatched, wake: [] };
   }
-  const mayHoldSlots = [...snapshot.history.values()].some(({ claims }) => claims.length > 0);
+  const mayHoldSlots = historiesOf(snapshot).some(({ seen }) => seen.claims.length > 0);
   if (runs.length === 0 && !mayHoldSlots) {
     await forgetSlotNotes(source, snapshot, signal);
     return { dispatched: 0, wake: [] };
@@ -302,8 +304,8 @@ async function cancelUnwanted(source: Reconciler, { plan, snapshot }: PlannedJob
 }
 
 function isOpenIn(snapshot: PlannedJob['snapshot'], { stage, item, fingerprint, attempt }: AttemptName): boolean {
-  const history = snapshot.history.get(`${stage}/${item}`);
-  return history?.results.some((seen) => seen.fingerprint === fingerprint && seen.attempt === attempt) !== true;
+  const { results } = historyOf(snapshot, stage, item);
+  return !results.some((seen) => seen.fingerprint === fingerprint && seen.attempt === attempt);
 }
 
 /** The record of the run that carries an attempt; `null` where none was written. */

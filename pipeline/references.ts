@@ -64,8 +64,13 @@ const pathOf = (reference: string): readonly string[] => remembered(paths, refer
 
 /** The value of one reference, given without its `${}`; `undefined` where there is none. */
 export function lookUp(reference: string, scope: ReferenceScope): unknown {
+  return valueAt(pathOf(reference), scope);
+}
+
+/** The same for a reference that has been split at its dots. */
+export function valueAt(path: readonly string[], scope: ReferenceScope): unknown {
   let value: unknown = scope;
-  for (const part of pathOf(reference)) {
+  for (const part of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
     value = (value as Record<string, unknown>)[part];
   }

@@ -6,15 +6,17 @@
  * No two consumers need to agree: whoever wants slots writes them first and then counts all others. Of any number of consumers the
  * last to count sees everybody's, so the ceiling is never exceeded; two that count at once may both step back, and try again.
  */
+
 import { text } from 'node:stream/consumers';
 import type { Logger } from '../log.ts';
 import { parseDocument } from '../manifests/parse.ts';
 import { Slot } from '../manifests/state.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { historyOf } from './history.ts';
 import { type AttemptName, type Layout, parseSlotPath, parseWaitingName, type SlotName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { PlannedDispatch } from './plan-types.ts';
-import { historyOf, type Snapshot } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 import { writeNote } from './waiting.ts';
 
 export interface SlotSource {

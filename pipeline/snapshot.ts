@@ -1,31 +1,10 @@
 /** What a reconcile knows of a job: what it listed, and the facts it has fetched so far. Plain data. */
 import type { Parsed } from '../manifests/parse.ts';
-import type { ResultError, ResultStatus } from '../manifests/result.ts';
+import type { ResultError } from '../manifests/result.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
+import type { JobHistory } from './history.ts';
 import type { AttemptName } from './layout.ts';
 import type { SeenWebhook } from './webhook-schedule.ts';
-
-export interface SeenAttempt {
-  readonly fingerprint: string;
-  readonly attempt: number;
-}
-
-export interface SeenResult extends SeenAttempt {
-  readonly status: ResultStatus;
-  readonly lastModifiedMs: number;
-}
-
-export interface SeenClaim extends SeenAttempt {
-  readonly lastModifiedMs: number;
-}
-
-/** Everything that is known of one item's attempts, whatever their fingerprint. */
-export interface ItemHistory {
-  readonly claims: SeenClaim[];
-  readonly runs: SeenAttempt[];
-  readonly retries: SeenAttempt[];
-  readonly results: SeenResult[];
-}
 
 export interface Snapshot {
   readonly job: string;
@@ -33,8 +12,7 @@ export interface Snapshot {
   readonly folderUri: string;
   /** By key relative to the job's folder; without `results/`, `problems/` and `webhooks/`. */
   readonly objects: ReadonlyMap<string, ObjectInfo>;
-  /** By `itemId`. */
-  readonly history: ReadonlyMap<string, ItemHistory>;
+  readonly history: JobHistory;
   /** Names of the problem objects that are there: `<name>.<version>`. */
   readonly problems: ReadonlySet<string>;
   /** How attempts to send webhooks went, by the webhook's id. */
@@ -65,8 +43,6 @@ export interface Facts {
   readonly failures: Lookup<ResultError>;
 }
 
-export const itemId = (stage: string, item: string): string => `${stage}/${item}`;
-
 export const versionId = ({ key, etag, generation }: Pick<ObjectInfo, 'key' | 'etag' | 'generation'>): string =>
   `${key}@${generation ?? etag}`;
 
@@ -79,9 +55,3 @@ export const attemptId = ({ stage, item, fingerprint, attempt }: AttemptName): s
 
 /** What an object's content enters a fingerprint by: its generation where the store has them, else its ETag. */
 export const versionOf = ({ etag, generation }: Pick<ObjectInfo, 'etag' | 'generation'>): string => generation ?? etag;
-
-const NO_HISTORY: ItemHistory = { claims: [], runs: [], retries: [], results: [] };
-
-export function historyOf(snapshot: Snapshot, stage: string, item: string): ItemHistory {
-  return snapshot.history.get(itemId(stage, item)) ?? NO_HISTORY;
-}

@@ -2,10 +2,12 @@
  * The sweep: on a timer in every consumer, claimed minute by minute so that one does it at a time. It takes up what
  * waits, settles claims that have lost their run, and clears away claims whose result has been seen.
  */
+
 import type { Run } from '../manifests/state.ts';
 import { type Auditor, audit } from './audit.ts';
 import type { RunStatus } from './dispatcher.ts';
 import { MARK } from './facts.ts';
+import { historiesOf } from './history.ts';
 import { type PlannedJob, planJob } from './job-plan.ts';
 import { type AttemptName, parseAttemptPath, parseWaitingName } from './layout.ts';
 import { inParallel } from './parallel.ts';
@@ -258,14 +260,13 @@ type SweptClaim = AttemptName & { readonly lastModifiedMs: number; readonly ende
 type OpenClaim = SweptClaim & { readonly isPatient: boolean; readonly marksOutput: boolean };
 
 function claimsOf(snapshot: Snapshot): SweptClaim[] {
-  return [...snapshot.history].flatMap(([id, { claims, results }]) => {
-    const [stage = '', item = ''] = id.split('/');
-    return claims.map((claim) => {
+  return [...historiesOf(snapshot)].flatMap(({ stage, item, seen: { claims, results } }) =>
+    claims.map((claim) => {
       const own = results.filter(({ fingerprint, attempt }) => fingerprint === claim.fingerprint && attempt === claim.attempt);
       const onlyCancelled = own.every(({ status }) => status === 'cancelled');
       return { stage, item, ...claim, ended: own.length > 0, onlyCancelled };
-    });
-  });
+    }),
+  );
 }
 
 function plannedItem(stages: readonly PlannedStage[], { stage, item, fingerprint }: AttemptName): PlannedItem | undefined {

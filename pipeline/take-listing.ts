@@ -5,8 +5,8 @@
  * could look like one that has ended, and the item would be dispatched a second time.
  */
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
+import { createHistory } from './history.ts';
 import {
-  type AttemptName,
   type Layout,
   parseAttemptPath,
   parseResultPath,
@@ -15,7 +15,7 @@ import {
   type StateKind,
   WEBHOOKS,
 } from './layout.ts';
-import { type ItemHistory, itemId, type Snapshot } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 import type { SeenWebhook } from './webhook-schedule.ts';
 
 /** A snapshot but for the facts that only reading objects gives. */
@@ -37,57 +37,68 @@ export async function takeListing(
   takenAtMs: number,
   signal?: AbortSignal,
 ): Promise<Listing> {
-  const history = new Map<string, ItemHistory>();
+  const { history, add } = createHistory();
   let heldUntilMs = 0;
   const retryNotesMs: number[] = [];
   const slotNotes: string[] = [];
-  const list = (prefix: string, from?: string) => objectsUnder(store, prefix, from, signal);
+  const list = (prefix: string, from?: string) => pagesUnder(store, prefix, from, signal);
 
   const takeAttempts = async (kind: StateKind): Promise<void> => {
-    for await (const { key, lastModifiedMs } of list(layout.statePrefixOf(kind, job))) {
-      const name = parseAttemptPath(key);
-      if (name === null) continue;
-      const { fingerprint, attempt } = name;
-      historyAt(history, name)[kind].push({ fingerprint, attempt, lastModifiedMs });
+    for await (const { page, keyOf } of list(layout.statePrefixOf(kind, job))) {
+      for (const object of page) {
+        const name = parseAttemptPath(keyOf(object));
+        if (name === null) continue;
+        const { fingerprint, attempt } = name;
+        add(kind, name, { fingerprint, attempt, lastModifiedMs: object.lastModifiedMs });
+      }
     }
   };
   const takeNotes = async (): Promise<void> => {
     const prefix = layout.statePrefixOf('waiting', job);
-    for await (const { key } of list(prefix)) {
-      const note = parseWaitingName(key);
-      if (note?.kind === 'hold') heldUntilMs = Math.max(heldUntilMs, note.atMs);
-      else if (note?.kind === 'retry') retryNotesMs.push(note.atMs);
-      else if (note !== null) slotNotes.push(prefix + key);
+    for await (const { page, keyOf } of list(prefix)) {
+      for (const object of page) {
+        const note = parseWaitingName(keyOf(object));
+        if (note?.kind === 'hold') heldUntilMs = Math.max(heldUntilMs, note.atMs);
+        else if (note?.kind === 'retry') retryNotesMs.push(note.atMs);
+        else if (note !== null) slotNotes.push(object.key);
+      }
+    }
+  };
+  const folder = layout.jobFolder(job);
+  const takeResults = async (): Promise<void> => {
+    for await (const { page, keyOf } of list(`${folder}${RESULTS}`)) {
+      for (const object of page) {
+        const result = parseResultPath(keyOf(object));
+        if (result === null) continue;
+        const { fingerprint, attempt, status } = result;
+        add('results', result, { fingerprint, attempt, status, lastModifiedMs: object.lastModifiedMs });
+      }
     }
   };
   await Promise.all([takeAttempts('runs'), takeAttempts('retries'), takeNotes()]);
   await takeAttempts('claims');
-
-  const folder = layout.jobFolder(job);
-  for await (const { key, lastModifiedMs } of list(`${folder}${RESULTS}`)) {
-    const result = parseResultPath(key);
-    if (result === null) continue;
-    const { fingerprint, attempt, status } = result;
-    historyAt(history, result).results.push({ fingerprint, attempt, status, lastModifiedMs });
-  }
+  await takeResults();
 
   const objects = new Map<string, ObjectInfo>();
   const problems = new Set<string>();
   const webhooks = new Map<string, SeenWebhook[]>();
-  const take = (object: ObjectInfo) => {
-    const problem = PROBLEM_KEY.exec(object.key)?.[1];
+  const take = (object: ObjectInfo, key: string) => {
+    const problem = PROBLEM_KEY.exec(key)?.[1];
     if (problem !== undefined) problems.add(problem);
-    else if (object.key.startsWith(WEBHOOKS)) takeWebhook(webhooks, object.key);
-    else if (object.key !== '' && !object.key.endsWith('/')) objects.set(object.key, object);
+    else if (key.startsWith(WEBHOOKS)) takeWebhook(webhooks, key);
+    else if (key !== '' && !key.endsWith('/')) objects.set(key, { ...object, key });
   };
   const takeBeforeResults = async (): Promise<void> => {
-    for await (const object of list(folder)) {
-      if (object.key >= RESULTS) return;
-      take(object);
+    for await (const { page, keyOf } of list(folder)) {
+      for (const object of page) {
+        const key = keyOf(object);
+        if (key >= RESULTS) return;
+        take(object, key);
+      }
     }
   };
   const takeAfterResults = async (): Promise<void> => {
-    for await (const object of list(folder, AFTER_RESULTS)) take(object);
+    for await (const { page, keyOf } of list(folder, AFTER_RESULTS)) for (const object of page) take(object, keyOf(object));
   };
   // No rule says which of the two is read first, and somebody may be waiting for both.
   await Promise.all([takeBeforeResults(), takeAfterResults()]);
@@ -104,24 +115,20 @@ export function takeWebhook(webhooks: Map<string, SeenWebhook[]>, key: string): 
   webhooks.set(id, [...(webhooks.get(id) ?? []), { attempt, outcome }]);
 }
 
-/** Every object under a prefix, its key made relative to it. */
-async function* objectsUnder(
+interface ListedPage {
+  readonly page: readonly ObjectInfo[];
+  /** Relative to the prefix. */
+  readonly keyOf: (object: ObjectInfo) => string;
+}
+
+/** Every object under a prefix, page by page: waiting for each object alone takes longer than all that is done with it. */
+async function* pagesUnder(
   store: ObjectStore,
   prefix: string,
   from: string | undefined,
   signal: AbortSignal | undefined,
-): AsyncIterable<ObjectInfo> {
+): AsyncIterable<ListedPage> {
   const options = { ...(from === undefined ? {} : { startAfter: prefix + from }), ...(signal === undefined ? {} : { signal }) };
-  for await (const page of store.list(prefix, options)) {
-    for (const object of page) yield { ...object, key: object.key.slice(prefix.length) };
-  }
-}
-
-function historyAt(history: Map<string, ItemHistory>, { stage, item }: Pick<AttemptName, 'stage' | 'item'>): ItemHistory {
-  const id = itemId(stage, item);
-  const known = history.get(id);
-  if (known !== undefined) return known;
-  const fresh: ItemHistory = { claims: [], runs: [], retries: [], results: [] };
-  history.set(id, fresh);
-  return fresh;
+  const keyOf = ({ key }: ObjectInfo) => key.slice(prefix.length);
+  for await (const page of store.list(prefix, options)) yield { page, keyOf };
 }

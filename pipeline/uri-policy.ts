@@ -5,7 +5,7 @@
 import { isJobKey } from '../manifests/job-key.ts';
 import { type GraphStage, mayMeet } from './graph.ts';
 import { inputVersion, type PlanContext } from './plan-context.ts';
-import { type ReferenceScope, substitute, textsIn, wholeReference } from './references.ts';
+import { type ReferenceScope, substituteText, textsIn, valueAt, wholeReference } from './references.ts';
 
 export type ForeignUris =
   | { readonly kind: 'refused'; readonly expected: string; readonly found: string }
@@ -75,29 +75,44 @@ function refused(folderUri: string, uri: string): ForeignUris {
   };
 }
 
-function bucketUris(stage: GraphStage, scope: ReferenceScope): string[] {
-  const uris: string[] = [];
-  for (const text of textsWithForeign(stage)) {
-    const value = substitute(text, scope);
+function bucketUris(stage: GraphStage, scope: ReferenceScope): readonly string[] {
+  let uris: string[] | undefined;
+  for (const valueIn of foreignValues(stage)) {
+    const value = valueIn(scope);
     // Most are numbers: a start, a length.
     if (typeof value === 'number' || value === undefined) continue;
-    for (const found of textsIn(value)) if (BUCKET_URI.test(found)) uris.push(found);
+    for (const found of textsIn(value)) {
+      if (!BUCKET_URI.test(found)) continue;
+      uris ??= [];
+      uris.push(found);
+    }
   }
-  return uris;
+  return uris ?? NONE;
 }
 
-const foreignTexts = new WeakMap<GraphStage, readonly string[]>();
+const NONE: readonly string[] = [];
 
-/** The texts of a stage in which a URI of somebody else's could be. The same for all of its items. */
-function textsWithForeign(stage: GraphStage): readonly string[] {
-  const known = foreignTexts.get(stage);
-  if (known !== undefined) return known;
-  const texts = textsIn(stage.task === undefined ? stage.payload : stage.parameters)
-    // A named input or the output itself: the job's own by construction.
-    .filter((text) => !FROM_JOB.test(wholeReference(text) ?? ''))
-    .map((text) => text.replaceAll(REFERENCE_FROM_JOB, NOWHERE));
-  foreignTexts.set(stage, texts);
-  return texts;
+type ValueIn = (scope: ReferenceScope) => unknown;
+const known = new WeakMap<GraphStage, readonly ValueIn[]>();
+
+/** The places of a stage in which a URI of somebody else's could be. The same for all of its items. */
+function foreignValues(stage: GraphStage): readonly ValueIn[] {
+  const values = known.get(stage) ?? makeForeignValues(stage);
+  known.set(stage, values);
+  return values;
+}
+
+function makeForeignValues(stage: GraphStage): ValueIn[] {
+  return (
+    textsIn(stage.task === undefined ? stage.payload : stage.parameters)
+      // A named input or the output itself: the job's own by construction.
+      .filter((text) => !FROM_JOB.test(wholeReference(text) ?? ''))
+      .map((text) => text.replaceAll(REFERENCE_FROM_JOB, NOWHERE))
+      .map((text): ValueIn => {
+        const path = wholeReference(text)?.split('.');
+        return path === undefined ? (scope) => substituteText(text, scope) : (scope) => valueAt(path, scope);
+      })
+  );
 }
 
 const FROM_JOB = /^(inputs|output)\b/;

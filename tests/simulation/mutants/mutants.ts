@@ -18,7 +18,6 @@ const one = (name: string, file: string, find: string, replace: string): Mutant 
 const CLAIM = "const mine = await source.store.createIfAbsent(key, JSON.stringify(body), { contentType: 'application/json' });";
 const CALL = 'const outcome = await callRun(source, job, first, won, signal);';
 const LAST_LISTING = 'const folderUri = `${store.scheme}://${store.bucket}/${folder}`;';
-const RESULTS_LISTING = 'for await (const { key, lastModifiedMs } of list(`${folder}${RESULTS}`)) {';
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -70,11 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'pipeline/take-listing.ts',
     edits: [
       { find: "await takeAttempts('claims');\n", replace: '' },
-      { find: RESULTS_LISTING, replace: `const takeResults = async () => { ${RESULTS_LISTING}` },
-      {
-        find: 'historyAt(history, result).results.push({ fingerprint, attempt, status, lastModifiedMs });\n  }',
-        replace: 'historyAt(history, result).results.push({ fingerprint, attempt, status, lastModifiedMs });\n  } };',
-      },
+      { find: 'await takeResults();\n', replace: '' },
       { find: LAST_LISTING, replace: `await takeResults();\n  await takeAttempts('claims');\n  ${LAST_LISTING}` },
     ],
   },

@@ -4,7 +4,7 @@ import { canonicalJson, digestOf, fingerprintOf, type Ingredients } from '../../
 
 const INGREDIENTS: Ingredients = {
   task: 'AUDIO_TRIM',
-  parameters: { source_uri: 's3://videos/a', start_sec: 1, nested: { b: 1, a: [1, 2] } },
+  parameters: canonicalJson({ source_uri: 's3://videos/a', start_sec: 1, nested: { b: 1, a: [1, 2] } }),
   outputUri: 's3://videos/out',
   versions: [['audio', 'etag']],
 };
@@ -13,7 +13,7 @@ test('is thirty-two hexadecimal digits', () => expect(fingerprintOf(INGREDIENTS)
 
 test('does not depend on the order of names', () => {
   const turned = { nested: { a: [1, 2], b: 1 }, start_sec: 1, source_uri: 's3://videos/a' };
-  expect(fingerprintOf({ ...INGREDIENTS, parameters: turned })).toBe(fingerprintOf(INGREDIENTS));
+  expect(fingerprintOf({ ...INGREDIENTS, parameters: canonicalJson(turned) })).toBe(fingerprintOf(INGREDIENTS));
 });
 
 test('does not tell a missing value from one that is not there', () => {
@@ -22,9 +22,15 @@ test('does not tell a missing value from one that is not there', () => {
 
 test.each<[string, Partial<Ingredients>]>([
   ['the task', { task: 'ENCODING' }],
-  ['a parameter', { parameters: { source_uri: 's3://videos/a', start_sec: 2 } }],
-  ['the type of a parameter', { parameters: { source_uri: 's3://videos/a', start_sec: '1', nested: { b: 1, a: [1, 2] } } }],
-  ['the order of a list', { parameters: { source_uri: 's3://videos/a', start_sec: 1, nested: { b: 1, a: [2, 1] } } }],
+  ['a parameter', { parameters: canonicalJson({ source_uri: 's3://videos/a', start_sec: 2 }) }],
+  [
+    'the type of a parameter',
+    { parameters: canonicalJson({ source_uri: 's3://videos/a', start_sec: '1', nested: { b: 1, a: [1, 2] } }) },
+  ],
+  [
+    'the order of a list',
+    { parameters: canonicalJson({ source_uri: 's3://videos/a', start_sec: 1, nested: { b: 1, a: [2, 1] } }) },
+  ],
   ['where the output goes', { outputUri: 's3://videos/out2' }],
   ['the version of an input', { versions: [['audio', 'etag2']] }],
   ['which input has the version', { versions: [['video', 'etag']] }],

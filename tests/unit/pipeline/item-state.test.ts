@@ -1,8 +1,10 @@
 /** One test for each rule of the state machine; the names of the fingerprints say whose they are. */
+
 import { describe, expect, test } from 'vitest';
 import type { ResultError, ResultStatus } from '../../../manifests/result.ts';
+import type { ItemHistory } from '../../../pipeline/history.ts';
 import { type ItemFacts, type ItemState, itemState, MAX_ATTEMPTS_OF_ANY_KIND } from '../../../pipeline/item-state.ts';
-import { attemptId, type ItemHistory, writingId } from '../../../pipeline/snapshot.ts';
+import { attemptId, writingId } from '../../../pipeline/snapshot.ts';
 import type { ObjectInfo } from '../../../storage/object-store.ts';
 
 const WANTED = 'aaaa';

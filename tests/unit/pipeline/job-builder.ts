@@ -1,13 +1,15 @@
 /** A job as a test wants it: files, claims, results; planned from a snapshot in which every fact is known unless told. */
+
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseJson } from '../../../manifests/parse.ts';
 import { Pipeline } from '../../../manifests/pipeline.ts';
 import type { ResultError, ResultStatus } from '../../../manifests/result.ts';
 import { type Graph, requireGraph } from '../../../pipeline/graph.ts';
+import { createHistory } from '../../../pipeline/history.ts';
 import { planSnapshot } from '../../../pipeline/job-plan.ts';
 import type { Plan, PlannedDispatch, PlannedItem, PlannedStage, PlanSettings } from '../../../pipeline/plan-types.ts';
-import { attemptId, type ItemHistory, itemId, type Snapshot, versionId, writingId } from '../../../pipeline/snapshot.ts';
+import { attemptId, type Snapshot, versionId, writingId } from '../../../pipeline/snapshot.ts';
 import type { ObjectInfo } from '../../../storage/object-store.ts';
 
 const BUILT_IN = new URL('../../../manifests/built-in.pipeline.json', import.meta.url);
@@ -63,17 +65,11 @@ type Named = Pick<PlannedDispatch, 'stage' | 'item' | 'fingerprint' | 'attempt'>
 
 export function createJob(graph: Graph = builtInGraph, job = 'job'): JobBuilder {
   const files = new Map<string, File>();
-  const history = new Map<string, ItemHistory>();
+  const { history, add } = createHistory();
   const failures = new Map<string, ResultError>();
   let heldUntilMs = 0;
   let clockMs = 1_000;
   const tick = (): number => (clockMs += 1_000);
-
-  const historyAt = ({ stage, item }: Pick<Named, 'stage' | 'item'>): ItemHistory => {
-    const known = history.get(itemId(stage, item)) ?? { claims: [], runs: [], retries: [], results: [] };
-    history.set(itemId(stage, item), known);
-    return known;
-  };
 
   const self: JobBuilder = {
     file(key, content = `content of ${key}`, { mark = null, lastModifiedMs = tick(), ...details } = {}) {
@@ -87,17 +83,17 @@ export function createJob(graph: Graph = builtInGraph, job = 'job'): JobBuilder 
       return self;
     },
     claim(dispatch, { attempt = dispatch.attempt, lastModifiedMs = tick() } = {}) {
-      historyAt(dispatch).claims.push({ fingerprint: dispatch.fingerprint, attempt, lastModifiedMs });
+      add('claims', dispatch, { fingerprint: dispatch.fingerprint, attempt, lastModifiedMs });
       return self;
     },
     result(dispatch, status, { attempt = dispatch.attempt, lastModifiedMs = tick(), error = {} } = {}) {
-      historyAt(dispatch).results.push({ fingerprint: dispatch.fingerprint, attempt, status, lastModifiedMs });
+      add('results', dispatch, { fingerprint: dispatch.fingerprint, attempt, status, lastModifiedMs });
       const whole = { code: 'GPU_FAILED', message: 'it failed', retryable: true, ...error };
       if (status === 'failed') failures.set(attemptId({ ...dispatch, attempt }), whole);
       return self;
     },
     retry(dispatch) {
-      historyAt(dispatch).retries.push({ fingerprint: dispatch.fingerprint, attempt: dispatch.attempt });
+      add('retries', dispatch, { fingerprint: dispatch.fingerprint, attempt: dispatch.attempt });
       return self;
     },
     heldUntil(atMs) {

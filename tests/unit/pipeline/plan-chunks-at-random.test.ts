@@ -1,5 +1,7 @@
 /** Chunks under what can happen to them, many times over: whatever it was, what is there in the end is made of the source that is there. */
+
 import { expect, test } from 'vitest';
+import { historyOf } from '../../../pipeline/history.ts';
 import type { PlannedDispatch } from '../../../pipeline/plan-types.ts';
 import { createRandom, type Random } from '../../simulation/random.ts';
 import { createJob, graphOf, itemOf, type JobBuilder } from './job-builder.ts';
@@ -90,7 +92,7 @@ class World {
   }
 
   isOpen({ stage, item, fingerprint, attempt }: PlannedDispatch): boolean {
-    const results = this.job.snapshot().history.get(`${stage}/${item}`)?.results ?? [];
+    const { results } = historyOf(this.job.snapshot(), stage, item);
     return !results.some((result) => result.fingerprint === fingerprint && result.attempt === attempt);
   }
 }
