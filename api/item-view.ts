@@ -5,7 +5,7 @@ import { adviceFor } from '../pipeline/advice.ts';
 import { historyOf } from '../pipeline/history.ts';
 import type { PlannedJob } from '../pipeline/job-plan.ts';
 import type { PlannedItem } from '../pipeline/plan-types.ts';
-import { attemptId, type Snapshot } from '../pipeline/snapshot.ts';
+import { failureOf, type Snapshot } from '../pipeline/snapshot.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import { type Item, type ItemAttempt, type JobFile, MAX_ATTEMPTS } from './documents/job.ts';
 import { fileHref, itemHref } from './links.ts';
@@ -67,7 +67,7 @@ function errorOf(snapshot: Snapshot, stage: string, item: string, fingerprint: s
     .results.filter((result) => result.fingerprint === fingerprint && result.status === 'failed')
     .sort((a, b) => b.attempt - a.attempt);
   for (const { attempt } of failed) {
-    const error = snapshot.facts.failures.get(attemptId({ stage, item, fingerprint, attempt }));
+    const error = failureOf(snapshot, { stage, item, fingerprint, attempt });
     if (error === undefined) continue;
     const { code, message, retryable, fix = null } = error;
     return { code, message, retryable, fix };

@@ -7,7 +7,7 @@ import { historyOf } from './history.ts';
 import type { PlannedJob } from './job-plan.ts';
 import { countItems, jobState } from './job-state.ts';
 import type { ItemPhase, PlannedItem, PlannedStage } from './plan-types.ts';
-import { attemptId, versionId } from './snapshot.ts';
+import { failureOf, versionId } from './snapshot.ts';
 
 export interface End {
   readonly event: Omit<WebhookEvent, 'version' | 'id' | 'at'>;
@@ -105,7 +105,7 @@ function details(planned: PlannedJob, stages: readonly PlannedStage[]): Pick<Web
 }
 
 function itemError({ snapshot }: PlannedJob, item: PlannedItem): WebhookEvent['errors'][number] {
-  const failure = snapshot.facts.failures.get(attemptId(item));
+  const failure = failureOf(snapshot, item);
   // Without a failed result it has used up its attempts in other ways.
   const { code, message } = failure ?? { code: 'ATTEMPTS_EXHAUSTED', message: item.why };
   return { code, message: shortened(message), stage: item.stage, item: item.item };

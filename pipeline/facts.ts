@@ -4,11 +4,10 @@ import { MillraceError } from '../errors.ts';
 import { type Parsed, parseJson } from '../manifests/parse.ts';
 import { Result, type ResultError } from '../manifests/result.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
-import type { AttemptName } from './layout.ts';
 import { inParallel } from './parallel.ts';
 import type { Needs } from './plan-types.ts';
 import { readDocument } from './read-document.ts';
-import { attemptId, type Facts, type Lookup, versionId, writingId } from './snapshot.ts';
+import { type Facts, type FailedAttempt, failureId, type Lookup, versionId, writingId } from './snapshot.ts';
 import type { ListingSource } from './take-listing.ts';
 
 /** The user metadata name of the writer's mark. */
@@ -59,10 +58,10 @@ export function createFactStore({ store, layout }: ListingSource, remembered: Re
     return mark;
   }
 
-  async function fetchFailure(job: string, name: AttemptName, signal?: AbortSignal): Promise<ResultError> {
+  async function fetchFailure(job: string, name: FailedAttempt, signal?: AbortSignal): Promise<ResultError> {
     const failed = await readDocument({ store }, layout.resultKey(job, name, 'failed'), FailedResult, signal);
     const error = failed?.error ?? UNREADABLE;
-    remember(failures, `${job}/${attemptId(name)}`, error, remembered.failures);
+    remember(failures, `${job}/${failureId(name)}`, error, remembered.failures);
     return error;
   }
 
@@ -72,15 +71,18 @@ export function createFactStore({ store, layout }: ListingSource, remembered: Re
     },
     async fetch(job, needs, signal) {
       const fetched = { documents: new Map<string, Parsed<unknown>>(), marks: new Map(), failures: new Map() };
-      await inParallel(FETCHES_AT_ONCE, needs.documents, async (object) => {
-        fetched.documents.set(versionId(object), await fetchDocument(job, object, signal));
-      });
-      await inParallel(FETCHES_AT_ONCE, needs.marks, async (object) => {
-        fetched.marks.set(writingId(object), await fetchMark(job, object, signal));
-      });
-      await inParallel(FETCHES_AT_ONCE, needs.failures, async (name) => {
-        fetched.failures.set(attemptId(name), await fetchFailure(job, name, signal));
-      });
+      const fetches = [
+        ...needs.documents.map((object) => async () => {
+          fetched.documents.set(versionId(object), await fetchDocument(job, object, signal));
+        }),
+        ...needs.marks.map((object) => async () => {
+          fetched.marks.set(writingId(object), await fetchMark(job, object, signal));
+        }),
+        ...needs.failures.map((failed) => async () => {
+          fetched.failures.set(failureId(failed), await fetchFailure(job, failed, signal));
+        }),
+      ];
+      await inParallel(FETCHES_AT_ONCE, fetches, (fetch) => fetch());
       return fetched;
     },
   };

@@ -2,7 +2,7 @@
 
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { ItemHistory, SeenAttempt, SeenClaim, SeenResult } from './history.ts';
-import { attemptId, type Facts, writingId } from './snapshot.ts';
+import { type Facts, failureId, writingId } from './snapshot.ts';
 
 /** All attempts of one fingerprint together, so that a worker that "succeeds" without an output cannot run for ever. */
 export const MAX_ATTEMPTS_OF_ANY_KIND = 12;
@@ -20,7 +20,7 @@ export type ItemState =
   /** `attempt`: the last one that succeeded. */
   | { readonly kind: 'removed'; readonly attempt: number }
   | { readonly kind: 'needs-mark'; readonly version: ObjectInfo }
-  | { readonly kind: 'needs-failure'; readonly attempt: number };
+  | { readonly kind: 'needs-failure'; readonly failed: SeenResult };
 
 export interface ItemFacts {
   readonly stage: string;
@@ -54,8 +54,8 @@ export function itemState(item: ItemFacts): ItemState {
 
 interface WantedAttempts {
   readonly succeeded: readonly { readonly attempt: number; readonly lastModifiedMs: number }[];
-  /** Attempts with a failed result that still counts, in order: above the retry mark, and after the last success. */
-  readonly failed: readonly number[];
+  /** Failed results that still count, by attempt: above the retry mark, and after the last success. */
+  readonly failed: readonly SeenResult[];
   /** When the last of them was written; 0 without one. */
   readonly lastFailedMs: number;
   /** Claims without a result. */
@@ -87,13 +87,12 @@ function attemptsOf(history: ItemHistory, fingerprint: string): WantedAttempts {
   const successes = counted.filter(({ status }) => status === 'succeeded');
   const isForgiven = (failure: SeenResult) =>
     successes.some((success) => success.attempt >= failure.attempt || success.lastModifiedMs > failure.lastModifiedMs);
-  const failures = counted.filter((seen) => seen.status === 'failed' && !isForgiven(seen));
-  const failed = new Set(failures.map(({ attempt }) => attempt));
+  const failed = counted.filter((seen) => seen.status === 'failed' && !isForgiven(seen));
   const accepted = new Set(results.filter(({ status }) => status !== 'refused').map(({ attempt }) => attempt));
   return {
     succeeded: results.filter(({ status }) => status === 'succeeded'),
-    failed: [...failed].sort((a, b) => a - b),
-    lastFailedMs: Math.max(0, ...failures.map(({ lastModifiedMs }) => lastModifiedMs)),
+    failed: failed.sort((a, b) => a.attempt - b.attempt),
+    lastFailedMs: Math.max(0, ...failed.map(({ lastModifiedMs }) => lastModifiedMs)),
     open: claims
       .filter(({ attempt }) => !results.some((result) => result.attempt === attempt))
       .sort((a, b) => a.attempt - b.attempt),
@@ -154,17 +153,17 @@ function nextAttempt(item: ItemFacts, wanted: WantedAttempts): ItemState {
   const attempt = wanted.highest + 1;
   const lastFailed = wanted.failed.at(-1);
   if (lastFailed !== undefined) {
-    const failure = item.facts.failures.get(attemptId({ ...item, attempt: lastFailed }));
-    if (failure === undefined) return { kind: 'needs-failure', attempt: lastFailed };
+    const failure = item.facts.failures.get(failureId({ stage: item.stage, item: item.item, ...lastFailed }));
+    if (failure === undefined) return { kind: 'needs-failure', failed: lastFailed };
     const why = `${failure.code}: ${failure.message}`;
-    if (!failure.retryable) return { kind: 'failed', attempt: lastFailed, why };
+    if (!failure.retryable) return { kind: 'failed', attempt: lastFailed.attempt, why };
     if (wanted.failed.length >= item.maxAttempts) {
-      return { kind: 'failed', attempt: lastFailed, why: `failed ${wanted.failed.length} times, at last with ${why}` };
+      return { kind: 'failed', attempt: lastFailed.attempt, why: `failed ${wanted.failed.length} times, at last with ${why}` };
     }
     if (wanted.spent < MAX_ATTEMPTS_OF_ANY_KIND) {
       const notBeforeMs = wanted.lastFailedMs + retryDelayMs(item, wanted.failed.length);
       if (notBeforeMs > item.nowMs) return { kind: 'retrying', attempt, why, notBeforeMs };
-      return { kind: 'dispatch', attempt, why: `attempt ${lastFailed} failed with ${why}` };
+      return { kind: 'dispatch', attempt, why: `attempt ${lastFailed.attempt} failed with ${why}` };
     }
   }
   if (wanted.spent >= MAX_ATTEMPTS_OF_ANY_KIND) {

@@ -6,10 +6,9 @@ import type { Parsed } from '../manifests/parse.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import { digestOf } from './fingerprint.ts';
 import type { GraphStage } from './graph.ts';
-import type { AttemptName } from './layout.ts';
 import type { LandedAttempt, PlannedProblem, PlannedStage, PlanSettings } from './plan-types.ts';
 import { createProducers, type Producers } from './producers.ts';
-import { type Snapshot, versionId, versionOf, writingId } from './snapshot.ts';
+import { type FailedAttempt, type Snapshot, versionId, versionOf, writingId } from './snapshot.ts';
 
 export interface PlanContext {
   readonly snapshot: Snapshot;
@@ -22,7 +21,7 @@ export interface PlanContext {
   readonly problems: PlannedProblem[];
   readonly documents: Map<string, ObjectInfo>;
   readonly marks: Map<string, ObjectInfo>;
-  readonly failures: AttemptName[];
+  readonly failures: FailedAttempt[];
   readonly landed: LandedAttempt[];
   readonly nowMs: number;
   readonly retryTimesMs: number[];

@@ -297,7 +297,8 @@ function noteNeeds(
 ): void {
   if (state.kind === 'needs-mark') context.marks.set(state.version.key, state.version);
   else if (state.kind === 'needs-failure') {
-    context.failures.push({ stage, item, fingerprint, attempt: state.attempt });
+    const { attempt, lastModifiedMs } = state.failed;
+    context.failures.push({ stage, item, fingerprint, attempt, lastModifiedMs });
   } else if (state.kind === 'landed') {
     context.landed.push({ stage, item, fingerprint, outputKey, attempt: state.attempt });
   } else if (state.kind === 'retrying') context.retryTimesMs.push(state.notBeforeMs);

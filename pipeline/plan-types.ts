@@ -5,6 +5,7 @@ import type { Webhooks } from '../manifests/webhooks.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { GraphStage } from './graph.ts';
 import type { AttemptName } from './layout.ts';
+import type { FailedAttempt } from './snapshot.ts';
 
 export interface PlanSettings {
   /** The most segments one manifest may name. */
@@ -105,7 +106,7 @@ export interface Needs {
   /** Outputs whose writer's mark must be known. */
   readonly marks: readonly ObjectInfo[];
   /** Failed attempts whose result must be read. */
-  readonly failures: readonly AttemptName[];
+  readonly failures: readonly FailedAttempt[];
 }
 
 export interface Plan {

@@ -2,7 +2,7 @@
 import type { Parsed } from '../manifests/parse.ts';
 import type { ResultError } from '../manifests/result.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
-import type { JobHistory } from './history.ts';
+import { historyOf, type JobHistory, type SeenResult } from './history.ts';
 import type { AttemptName } from './layout.ts';
 import type { SeenWebhook } from './webhook-schedule.ts';
 
@@ -39,7 +39,7 @@ export interface Facts {
   readonly documents: Lookup<Parsed<unknown>>;
   /** By `writingId` of an output: its writer's mark, `null` where it has none. */
   readonly marks: Lookup<string | null>;
-  /** By `attemptId`: why a failed attempt failed. */
+  /** By `failureId`: why a failed attempt failed. */
   readonly failures: Lookup<ResultError>;
 }
 
@@ -52,6 +52,22 @@ export const writingId = (object: Pick<ObjectInfo, 'key' | 'etag' | 'generation'
 
 export const attemptId = ({ stage, item, fingerprint, attempt }: AttemptName): string =>
   `${stage}/${item}/${fingerprint}.${attempt}`;
+
+/** RunPod may carry a run out twice, and the second time it may fail in another way: when its result was written is part of what is known. */
+export interface FailedAttempt extends AttemptName {
+  readonly lastModifiedMs: number;
+}
+
+export const failureId = (failed: FailedAttempt): string => `${attemptId(failed)}@${failed.lastModifiedMs}`;
+
+/** Why an attempt failed; `undefined` where it did not, or its result was not read. */
+export function failureOf(snapshot: Snapshot, name: AttemptName): ResultError | undefined {
+  const isWanted = ({ status, fingerprint, attempt }: SeenResult) =>
+    status === 'failed' && fingerprint === name.fingerprint && attempt === name.attempt;
+  const seen = historyOf(snapshot, name.stage, name.item).results.find(isWanted);
+  if (seen === undefined) return undefined;
+  return snapshot.facts.failures.get(failureId({ ...name, lastModifiedMs: seen.lastModifiedMs }));
+}
 
 /** What an object's content enters a fingerprint by: its generation where the store has them, else its ETag. */
 export const versionOf = ({ etag, generation }: Pick<ObjectInfo, 'etag' | 'generation'>): string => generation ?? etag;

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { ResultError, ResultStatus } from '../../../manifests/result.ts';
 import type { ItemHistory } from '../../../pipeline/history.ts';
 import { type ItemFacts, type ItemState, itemState, MAX_ATTEMPTS_OF_ANY_KIND } from '../../../pipeline/item-state.ts';
-import { attemptId, writingId } from '../../../pipeline/snapshot.ts';
+import { failureId, writingId } from '../../../pipeline/snapshot.ts';
 import type { ObjectInfo } from '../../../storage/object-store.ts';
 
 const WANTED = 'aaaa';
@@ -37,10 +37,14 @@ function stateOf(given: Given): ItemState {
     results: (given.results ?? []).map((result) => ({ ...seen(result), status: result[2], lastModifiedMs: result[3] ?? 6_000 })),
   };
   const failures = new Map<string, ResultError>();
-  for (const { fingerprint, attempt } of history.results) {
+  for (const { fingerprint, attempt, lastModifiedMs } of history.results) {
     if (unread.includes(attempt)) continue;
     const retryable = !permanent.includes(attempt);
-    failures.set(attemptId({ stage: 's', item: '0', fingerprint, attempt }), { code: 'X', message: 'why', retryable });
+    failures.set(failureId({ stage: 's', item: '0', fingerprint, attempt, lastModifiedMs }), {
+      code: 'X',
+      message: 'why',
+      retryable,
+    });
   }
   const marks = new Map(output === undefined || mark === undefined ? [] : [[writingId(output), mark]]);
   const facts: ItemFacts['facts'] = { documents: new Map(), marks, failures };
@@ -201,7 +205,7 @@ describe('the budget of failures', () => {
   });
 
   test('needs the last failure read', () => {
-    expect(stateOf({ ...failures(2), unread: [2] })).toEqual({ kind: 'needs-failure', attempt: 2 });
+    expect(stateOf({ ...failures(2), unread: [2] })).toMatchObject({ kind: 'needs-failure', failed: { attempt: 2 } });
   });
 });
 

@@ -9,7 +9,7 @@ import { type Graph, requireGraph } from '../../../pipeline/graph.ts';
 import { createHistory } from '../../../pipeline/history.ts';
 import { planSnapshot } from '../../../pipeline/job-plan.ts';
 import type { Plan, PlannedDispatch, PlannedItem, PlannedStage, PlanSettings } from '../../../pipeline/plan-types.ts';
-import { attemptId, type Snapshot, versionId, writingId } from '../../../pipeline/snapshot.ts';
+import { attemptId, failureId, type Snapshot, versionId, writingId } from '../../../pipeline/snapshot.ts';
 import type { ObjectInfo } from '../../../storage/object-store.ts';
 
 const BUILT_IN = new URL('../../../manifests/built-in.pipeline.json', import.meta.url);
@@ -89,7 +89,7 @@ export function createJob(graph: Graph = builtInGraph, job = 'job'): JobBuilder 
     result(dispatch, status, { attempt = dispatch.attempt, lastModifiedMs = tick(), error = {} } = {}) {
       add('results', dispatch, { fingerprint: dispatch.fingerprint, attempt, status, lastModifiedMs });
       const whole = { code: 'GPU_FAILED', message: 'it failed', retryable: true, ...error };
-      if (status === 'failed') failures.set(attemptId({ ...dispatch, attempt }), whole);
+      if (status === 'failed') failures.set(failureId({ ...dispatch, attempt, lastModifiedMs }), whole);
       return self;
     },
     retry(dispatch) {

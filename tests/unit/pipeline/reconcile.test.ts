@@ -336,6 +336,21 @@ test('more failures, marks and documents than one process remembers are read onc
   expect(world.requests.get - before).toBe(51);
 });
 
+test('a run that is carried out twice, and fails in another way the second time, has failed in that way', async () => {
+  const world = cutting(1);
+  const [dispatch] = (await world.reconcile()).plan.dispatch;
+  if (dispatch === undefined) throw new Error('nothing was dispatched');
+  const { stage, item, fingerprint } = dispatch;
+  const fail = (text: string) =>
+    world.bucket.put(layout.resultKey('job', { stage, item, fingerprint, attempt: 1 }, 'failed'), text);
+  const phase = async () => stageOf((await world.reconcile()).plan, 'segmentation').items[0]?.phase;
+  fail(FAILED_FOR_GOOD);
+  expect(await phase()).toBe('failed');
+  world.clockMs += MINUTE_MS;
+  fail(FAILED_FOR_GOOD.replace('false', 'true'));
+  expect(await phase()).toBe('retrying');
+});
+
 const FAILED_FOR_GOOD = JSON.stringify({ error: { code: 'INPUT_INVALID', message: 'no media', retryable: false } });
 
 test('an output that comes out the same for other parameters is made once for each', async () => {
