@@ -34,6 +34,8 @@ export interface HistoryWriter {
   /** What has been added so far. */
   readonly history: JobHistory;
   add<K extends keyof ItemHistory>(kind: K, name: ItemName, seen: ItemHistory[K][number]): void;
+  /** All of this kind, of whatever item. */
+  forget(kind: keyof ItemHistory): void;
 }
 
 export const NO_HISTORY: ItemHistory = { claims: [], runs: [], retries: [], results: [] };
@@ -51,6 +53,9 @@ export function createHistory(): HistoryWriter {
       const lists: Record<keyof ItemHistory, readonly SeenAttempt[]> = known;
       // Most items have one of each, and a list that has been pushed to has room for many.
       lists[kind] = lists[kind].length === 0 ? [seen] : [...lists[kind], seen];
+    },
+    forget(kind) {
+      for (const items of history.values()) for (const [index, seen] of items) items.set(index, { ...seen, [kind]: [] });
     },
   };
 }

@@ -3,6 +3,9 @@
  * before its result, and a result before its claim goes: read the other way round, a finished item could look like one
  * that was never dispatched. A claim is written before its run: read the other way round, a run that has just been recorded
  * could look like one that has ended, and the item would be dispatched a second time.
+ *
+ * Where no run was ever recorded the rest is read at once, because somebody is waiting for a first dispatch. Where that finds neither claim
+ * nor result nothing had begun, and nothing can be out of order; else what must come after the claims is read once more.
  */
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
 import { createHistory } from './history.ts';
@@ -37,7 +40,7 @@ export async function takeListing(
   takenAtMs: number,
   signal?: AbortSignal,
 ): Promise<Listing> {
-  const { history, add } = createHistory();
+  const { history, add, forget } = createHistory();
   let heldUntilMs = 0;
   const retryNotesMs: number[] = [];
   const slotNotes: string[] = [];
@@ -75,10 +78,6 @@ export async function takeListing(
       }
     }
   };
-  await Promise.all([takeAttempts('runs'), takeAttempts('retries'), takeNotes()]);
-  await takeAttempts('claims');
-  await takeResults();
-
   const objects = new Map<string, ObjectInfo>();
   const problems = new Set<string>();
   const webhooks = new Map<string, SeenWebhook[]>();
@@ -101,7 +100,23 @@ export async function takeListing(
     for await (const { page, keyOf } of list(folder, AFTER_RESULTS)) for (const object of page) take(object, keyOf(object));
   };
   // No rule says which of the two is read first, and somebody may be waiting for both.
-  await Promise.all([takeBeforeResults(), takeAfterResults()]);
+  const takeFolder = () => Promise.all([takeBeforeResults(), takeAfterResults()]);
+
+  await Promise.all([takeAttempts('runs'), takeAttempts('retries'), takeNotes()]);
+  const isBegun = history.size > 0;
+  if (isBegun) {
+    await takeAttempts('claims');
+    await takeResults();
+    await takeFolder();
+  } else {
+    await Promise.all([takeAttempts('claims'), takeResults(), takeFolder()]);
+  }
+  if (!isBegun && history.size > 0) {
+    forget('results');
+    for (const taken of [objects, problems, webhooks]) taken.clear();
+    await takeResults();
+    await takeFolder();
+  }
 
   const folderUri = `${store.scheme}://${store.bucket}/${folder}`;
   return { job, folderUri, objects, history, problems, webhooks, heldUntilMs, retryNotesMs, slotNotes, takenAtMs };

@@ -17,7 +17,6 @@ const one = (name: string, file: string, find: string, replace: string): Mutant 
 
 const CLAIM = "const mine = await source.store.createIfAbsent(key, JSON.stringify(body), { contentType: 'application/json' });";
 const CALL = 'const outcome = await callRun(source, job, first, won, signal);';
-const LAST_LISTING = 'const folderUri = `${store.scheme}://${store.bucket}/${folder}`;';
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -64,26 +63,24 @@ export const MUTANTS: readonly Mutant[] = [
     'const known = pending.get(job);',
     'const known = pending.get(job) ?? running.get(job);',
   ),
-  {
-    name: 'list order reversed',
-    file: 'pipeline/take-listing.ts',
-    edits: [
-      { find: "await takeAttempts('claims');\n", replace: '' },
-      { find: 'await takeResults();\n', replace: '' },
-      { find: LAST_LISTING, replace: `await takeResults();\n  await takeAttempts('claims');\n  ${LAST_LISTING}` },
-    ],
-  },
-  {
-    name: 'claims listed before runs',
-    file: 'pipeline/take-listing.ts',
-    edits: [
-      { find: "await takeAttempts('claims');\n", replace: '' },
-      {
-        find: "await Promise.all([takeAttempts('runs'),",
-        replace: "await takeAttempts('claims');\n  await Promise.all([takeAttempts('runs'),",
-      },
-    ],
-  },
+  one(
+    'list order reversed',
+    'pipeline/take-listing.ts',
+    "await takeAttempts('claims');\n    await takeResults();\n    await takeFolder();",
+    "await takeFolder();\n    await takeResults();\n    await takeAttempts('claims');",
+  ),
+  one(
+    'claims listed before runs',
+    'pipeline/take-listing.ts',
+    "await Promise.all([takeAttempts('runs'), takeAttempts('retries'), takeNotes()]);\n  const isBegun = history.size > 0;\n  if (isBegun) {\n    await takeAttempts('claims');",
+    "await takeAttempts('claims');\n  await Promise.all([takeAttempts('runs'), takeAttempts('retries'), takeNotes()]);\n  const isBegun = history.size > 0;\n  if (isBegun) {",
+  ),
+  one(
+    'no second listing where something had begun',
+    'pipeline/take-listing.ts',
+    'if (!isBegun && history.size > 0) {',
+    'if (!isBegun && history.size < 0) {',
+  ),
   one(
     'an open attempt blocks nobody',
     'pipeline/item-state.ts',
