@@ -1,6 +1,9 @@
-import { S3Client } from '@aws-sdk/client-s3';
-import { describe, expect, test } from 'vitest';
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import fc from 'fast-check';
+import { describe, expect, test, vi } from 'vitest';
 import { createPresigner } from '../../../storage/s3-presign.ts';
+import { keyFault } from '../../../storage/uri.ts';
 
 const NOW_MS = Date.now();
 const HOUR_MS = 3_600_000;
@@ -39,6 +42,42 @@ describe('a presigned PUT', () => {
     const { url } = await presigner(undefined).presign.put('k', 60, {});
     expect([...new URL(url).searchParams.keys()].filter((name) => /checksum|content-md5/i.test(name))).toEqual([]);
     expect(new URL(url).searchParams.get('X-Amz-Content-Sha256')).toBe('UNSIGNED-PAYLOAD');
+  });
+});
+
+describe('is what the SDK makes of the whole command', () => {
+  const keys = fc
+    .array(fc.stringMatching(/^[A-Za-z0-9 !'()*~+:@&=,$;?#%ü€._-]{1,12}$/), { minLength: 1, maxLength: 4 })
+    .map((parts) => parts.join('/'))
+    .filter((key) => keyFault(key) === undefined);
+
+  test.each([
+    ['on AWS', { region: 'eu-central-1' }, undefined],
+    ['in a session', { region: 'us-east-1' }, 'token/+='],
+    ['with the bucket in the path', { region: 'auto', endpoint: 'http://127.0.0.1:9000', forcePathStyle: true }, undefined],
+    ['with the bucket in the host name', { region: 'auto', endpoint: 'https://account.r2.example:8443' }, undefined],
+    ['behind a path', { region: 'auto', endpoint: 'https://store.example/s3/', forcePathStyle: true }, undefined],
+  ])('%s', async (_, options, sessionToken) => {
+    const keyPair = { accessKeyId: 'id', secretAccessKey: 'secret' };
+    const credentials = { ...keyPair, ...(sessionToken === undefined ? {} : { sessionToken }) };
+    const client = new S3Client({ ...options, credentials, requestChecksumCalculation: 'WHEN_REQUIRED' });
+    const ours = createPresigner({ client, bucket: 'videos', now: Date.now });
+    vi.useFakeTimers({ now: NOW_MS, toFake: ['Date'] });
+    try {
+      await fc.assert(
+        fc.asyncProperty(keys, fc.integer({ min: 1, max: 604_800 }), async (key, expiresIn) => {
+          const object = { Bucket: 'videos', Key: key };
+          expect(await ours.get(key, expiresIn)).toBe(await getSignedUrl(client, new GetObjectCommand(object), { expiresIn }));
+          const command = new PutObjectCommand({ ...object, Metadata: { fingerprint: 'f00d' } });
+          const unhoistableHeaders = new Set(['x-amz-meta-fingerprint']);
+          const { url } = await ours.put(key, expiresIn, { fingerprint: 'f00d' });
+          expect(url).toBe(await getSignedUrl(client, command, { expiresIn, unhoistableHeaders }));
+        }),
+        { numRuns: 30 },
+      );
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
