@@ -5,7 +5,7 @@ import type { Claim, Run } from '../manifests/state.ts';
 import { untraced } from '../trace.ts';
 import type { Dispatcher, DispatchOutcome } from './dispatcher.ts';
 import { inParallel } from './parallel.ts';
-import { type PayloadSource, runInput, ttlOf } from './payload.ts';
+import { type PayloadSource, type PreparedRun, prepareRun, ttlOf } from './payload.ts';
 import type { PlannedDispatch } from './plan-types.ts';
 import { hasResult, resultError, writeResult } from './results.ts';
 import { DEFAULT_ENDPOINT } from './slots.ts';
@@ -38,11 +38,11 @@ export async function dispatchRun(
   items: readonly PlannedDispatch[],
   signal?: AbortSignal,
 ): Promise<RunOutcome> {
-  const won = await claim(source, job, items, signal);
+  const { won, prepared } = await claim(source, job, items, signal);
   const [first] = won;
   if (first === undefined) return { kind: 'lost' };
   const log = source.log.child({ job, stage: first.stage });
-  const outcome = await callRun(source, job, first, won, signal);
+  const outcome = await callRun(source, job, first, won, prepared, signal);
   for (const { item, attempt } of won) log.debug({ item, attempt, outcome: outcome.kind }, 'run requested');
   switch (outcome.kind) {
     case 'accepted':
@@ -73,35 +73,47 @@ const aboutItems = (job: string, items: readonly PlannedDispatch[]) => ({
 
 const itemNames = (items: readonly PlannedDispatch[]): string => items.map(({ item }) => item).join(',');
 
-/** The items whose claim this consumer won, and that have no result yet. */
-function claim(
-  source: RunDispatcher,
-  job: string,
-  items: readonly PlannedDispatch[],
-  signal?: AbortSignal,
-): Promise<PlannedDispatch[]> {
+interface Claimed {
+  /** Items whose claim this consumer won, and that have no result yet. */
+  readonly won: readonly PlannedDispatch[];
+  /** What they are sent with; where making it fails, that is thrown when it is asked for. */
+  readonly prepared: Promise<PreparedRun>;
+}
+
+function claim(source: RunDispatcher, job: string, items: readonly PlannedDispatch[], signal?: AbortSignal): Promise<Claimed> {
   return (source.trace ?? untraced).span('claim', { attributes: aboutItems(job, items) }, async (span) => {
-    const won = await createClaims(source, job, items, signal);
+    const mine = await createClaims(source, job, items);
+    const prepared = prepareRun(source, job, mine);
+    prepared.catch(() => {});
+    const won = await withoutEnded(source, job, mine, signal);
     span.set({ 'millrace.claimed': won.length });
-    return won;
+    return { won, prepared };
   });
 }
 
-async function createClaims(
+/** Items whose claim this consumer made. */
+async function createClaims(source: RunDispatcher, job: string, items: readonly PlannedDispatch[]): Promise<PlannedDispatch[]> {
+  const body: Claim = { version: 1, consumer: source.consumerId, claimed_at: new Date(source.now()).toISOString() };
+  const made = new Set<PlannedDispatch>();
+  await inParallel(STATE_WRITES_AT_ONCE, items, async (item) => {
+    const key = source.layout.stateKey('claims', job, item);
+    if (await source.store.createIfAbsent(key, JSON.stringify(body), { contentType: 'application/json' })) made.add(item);
+  });
+  return items.filter((item) => made.has(item));
+}
+
+/** The plan may be old: an attempt that has ended meanwhile lost its claim to the sweep, and its result tells. */
+async function withoutEnded(
   source: RunDispatcher,
   job: string,
   items: readonly PlannedDispatch[],
   signal?: AbortSignal,
 ): Promise<PlannedDispatch[]> {
-  const body: Claim = { version: 1, consumer: source.consumerId, claimed_at: new Date(source.now()).toISOString() };
-  const won = new Set<PlannedDispatch>();
+  const ended = new Set<PlannedDispatch>();
   await inParallel(STATE_WRITES_AT_ONCE, items, async (item) => {
-    const key = source.layout.stateKey('claims', job, item);
-    const mine = await source.store.createIfAbsent(key, JSON.stringify(body), { contentType: 'application/json' });
-    // The plan may be old: an attempt that has ended meanwhile lost its claim to the sweep, and its result tells.
-    if (mine && !(await hasResult(source, job, item, signal))) won.add(item);
+    if (await hasResult(source, job, item, signal)) ended.add(item);
   });
-  return items.filter((item) => won.has(item));
+  return items.filter((item) => !ended.has(item));
 }
 
 /** In a span that the worker's own go on from: the payload carries it. */
@@ -110,6 +122,7 @@ function callRun(
   job: string,
   first: PlannedDispatch,
   won: readonly PlannedDispatch[],
+  prepared: Promise<PreparedRun>,
   signal?: AbortSignal,
 ): Promise<DispatchOutcome> {
   const endpoint = endpointNameOf(first);
@@ -119,7 +132,7 @@ function callRun(
     ...{ 'messaging.destination.name': endpoint, 'messaging.batch.message_count': won.length },
   };
   return (source.trace ?? untraced).span(`send ${endpoint}`, { kind: 'producer', attributes }, async (span) => {
-    const outcome = await sendRun(source, job, first, won, signal);
+    const outcome = await sendRun(source, first, won, prepared, signal);
     span.set({ 'millrace.outcome': outcome.kind });
     span.set(outcome.kind === 'accepted' ? { 'messaging.message.id': outcome.runId } : { 'error.type': outcome.error.code });
     return outcome;
@@ -128,9 +141,9 @@ function callRun(
 
 async function sendRun(
   source: RunDispatcher,
-  job: string,
   { graphStage }: PlannedDispatch,
   won: readonly PlannedDispatch[],
+  prepared: Promise<PreparedRun>,
   signal?: AbortSignal,
 ): Promise<DispatchOutcome> {
   const ttlSeconds = ttlOf(source, graphStage);
@@ -138,7 +151,7 @@ async function sendRun(
     return await source.dispatcher.run(
       {
         endpoint: graphStage.endpoint ?? DEFAULT_ENDPOINT,
-        input: await runInput(source, job, won),
+        input: (await prepared).inputOf(won),
         executionTimeoutSeconds: Math.min(graphStage.execution_timeout_sec, ttlSeconds),
         ttlSeconds,
       },

@@ -28,16 +28,38 @@ export const ttlOf = ({ maxTtlSeconds }: Pick<PayloadSource, 'maxTtlSeconds'>, {
 
 export type RunInput = Readonly<Record<string, unknown>>;
 
-/** RunPod's `input` for one run: all of one stage. Holds presigned URLs: never log it. */
-export async function runInput(source: PayloadSource, job: string, items: readonly PlannedDispatch[]): Promise<RunInput> {
+/** All that needs presigning is done: it may be done while it is still being found out which of the items there is to run. */
+export interface PreparedRun {
+  /**
+   * RunPod's `input` for a run of these items, all of one stage. The worker's spans go on from the one that runs around the call. Holds
+   * presigned URLs: never log it.
+   */
+  inputOf(items: readonly PlannedDispatch[]): RunInput;
+}
+
+export async function prepareRun(source: PayloadSource, job: string, items: readonly PlannedDispatch[]): Promise<PreparedRun> {
   const [first] = items;
   if (first === undefined) throw new RangeError('a run carries at least one item');
   const { graphStage } = first;
   const presigned = createPresignCache(source, job, ttlOf(source, graphStage));
-  if (graphStage.task === undefined) return endpointInput(source, presigned, job, first);
-  const parameters = await Promise.all(items.map((item) => taskParameters(source, presigned, job, item)));
-  const batch = graphStage.items_per_run > 1;
-  return { task: graphStage.task, parameters: batch ? { segments: parameters } : parameters[0] };
+  const make = graphStage.task === undefined ? endpointInput : taskParameters;
+  const inputs = await Promise.all(items.map(async (item) => [item, await make(source, presigned, job, item)] as const));
+  const inputByItem = new Map<PlannedDispatch, RunInput>(inputs);
+  return {
+    inputOf(chosen) {
+      const found = chosen.map((item) => inputByItem.get(item)).filter((input) => input !== undefined);
+      const [only] = found;
+      if (only === undefined || found.length < chosen.length)
+        throw new RangeError('a run carries items that it was prepared for');
+      if (graphStage.task === undefined) return only;
+      const parameters = found.map((input) => withTrace(input, source.trace?.traceparent()));
+      return { task: graphStage.task, parameters: graphStage.items_per_run > 1 ? { segments: parameters } : parameters[0] };
+    },
+  };
+}
+
+function withTrace(parameters: RunInput, traceparent: string | undefined): RunInput {
+  return traceparent === undefined ? parameters : { ...parameters, millrace: { ...Object(parameters.millrace), traceparent } };
 }
 
 type PresignCache = ReturnType<typeof createPresignCache>;
@@ -71,7 +93,6 @@ async function taskParameters(
 ): Promise<RunInput> {
   const { store, layout } = source;
   const { expiresInSeconds } = presigned;
-  const traceparent = source.trace?.traceparent();
   const outputKey = layout.jobKey(job, item.outputKey);
   const put = await store.presignPut(outputKey, { expiresInSeconds, metadata: { [MARK]: item.fingerprint } });
   const resultPut = (status: 'succeeded' | 'failed') =>
@@ -89,7 +110,6 @@ async function taskParameters(
     succeeded_put_url: succeeded.url,
     failed_put_url: failed.url,
     input_etags: inputEtags(item),
-    ...(traceparent === undefined ? {} : { traceparent }),
     ...(await splitOffer(source, job, item, expiresInSeconds)),
   };
   const parameters = await presignUris(presigned, substitute(item.graphStage.parameters ?? {}, scope));
