@@ -33,11 +33,19 @@ const MAX_ROUNDS = 3 * 2 * 64 + 2;
 /** Objects that change while they are read make the listing stale: list again, a few times. */
 const MAX_LISTINGS = 4;
 
-/** Reads the bucket and writes nothing. */
-export async function planJob(planner: JobPlanner, job: string, signal?: AbortSignal): Promise<PlannedJob> {
+/**
+ * Reads the bucket and writes nothing. `whileReading` is called when the listing does not tell enough: something is new, and what will be needed
+ * next can be asked for meanwhile.
+ */
+export async function planJob(
+  planner: JobPlanner,
+  job: string,
+  signal?: AbortSignal,
+  whileReading?: () => void,
+): Promise<PlannedJob> {
   for (let listings = 1; ; listings += 1) {
     try {
-      return await planFromListing(planner, job, signal);
+      return await planFromListing(planner, job, signal, whileReading);
     } catch (thrown) {
       const stale = thrown instanceof MillraceError && thrown.code === 'SOURCE_CHANGED';
       if (!stale || listings === MAX_LISTINGS) throw thrown;
@@ -45,13 +53,19 @@ export async function planJob(planner: JobPlanner, job: string, signal?: AbortSi
   }
 }
 
-async function planFromListing(planner: JobPlanner, job: string, signal?: AbortSignal): Promise<PlannedJob> {
+async function planFromListing(
+  planner: JobPlanner,
+  job: string,
+  signal: AbortSignal | undefined,
+  whileReading: (() => void) | undefined,
+): Promise<PlannedJob> {
   const listing = await takeListing(planner, job, planner.now(), signal);
   let facts = planner.facts.of(job);
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
     const snapshot = { ...listing, facts };
     const { plan, graph } = planSnapshot(planner, snapshot);
     if (needsNothing(plan.needs)) return { plan, graph, snapshot };
+    whileReading?.();
     facts = withFetched(facts, await planner.facts.fetch(job, plan.needs, signal));
   }
   throw new MillraceError('INTERNAL', `the plan of ${job} still needs facts after ${MAX_ROUNDS} rounds`, { context: { job } });

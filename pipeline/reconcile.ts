@@ -13,13 +13,13 @@ import { readDocument } from './read-document.ts';
 import { writeResult } from './results.ts';
 import {
   countByEndpoint,
+  countSlots,
   endpointOf,
   giveBack,
   giveBackUnbegun,
   lineOf,
-  listSlots,
-  listWaiters,
   releaseSlots,
+  type SlotCount,
   type SlotSource,
   type SlottedRun,
   type TakenSlot,
@@ -56,7 +56,8 @@ const CANCELS_AT_ONCE = 4;
  * they are noted in the bucket, and the sweep takes the job up again. Aborting stops between two effects.
  */
 export async function reconcile(source: Reconciler, job: string, signal?: AbortSignal): Promise<ReconcileReport> {
-  const planned = await tracedPlan(source, job, signal);
+  const slots = slotCounter(source, signal);
+  const planned = await tracedPlan(source, job, slots.begin, signal);
   const { plan } = planned;
   const problems = [...plan.problems, ...unsignable(source, planned)].filter(({ known }) => !known);
   for (const problem of problems) await writeProblem(source, job, problem);
@@ -68,7 +69,7 @@ export async function reconcile(source: Reconciler, job: string, signal?: AbortS
   if (plan.retryAtMs !== null && !isRetryNoted(planned.snapshot, plan.retryAtMs)) {
     await writeNote(source, job, plan.retryAtMs, 'an item failed and is to be tried again', 'retry');
   }
-  const { dispatched, wake } = await dispatchWithinCeiling(source, planned, signal);
+  const { dispatched, wake } = await dispatchWithinCeiling(source, planned, slots, signal);
   // After everything else: a receiver may take its time.
   const tellAtMs = await tellEnds(source, planned, signal);
   if (tellAtMs !== null && !isRetryNoted(planned.snapshot, tellAtMs)) {
@@ -79,9 +80,28 @@ export async function reconcile(source: Reconciler, job: string, signal?: AbortS
   return { job, dispatched, cancelled, problems: problems.length, wake, retryAtMs, plan };
 }
 
-function tracedPlan(source: Reconciler, job: string, signal?: AbortSignal): Promise<PlannedJob> {
+interface SlotCounter {
+  /** What comes of it is asked for later, if at all. */
+  begin(): void;
+  counted(): Promise<SlotCount>;
+}
+
+/** Counts once, after the job has been listed: slots that the listing knows nothing of are never taken for those of attempts that have ended. */
+function slotCounter(source: Reconciler, signal?: AbortSignal): SlotCounter {
+  let count: Promise<SlotCount> | undefined;
+  const counted = () => {
+    count ??= countSlots(source, signal);
+    return count;
+  };
+  const begin = () => {
+    if (source.maxRunsInFlight > 0) counted().catch(() => {});
+  };
+  return { begin, counted };
+}
+
+function tracedPlan(source: Reconciler, job: string, whileReading: () => void, signal?: AbortSignal): Promise<PlannedJob> {
   return (source.trace ?? untraced).span('plan', { attributes: { 'millrace.job': job } }, async (span) => {
-    const planned = await planJob(source, job, signal);
+    const planned = await planJob(source, job, signal, whileReading);
     span.set({ 'millrace.dispatch': planned.plan.dispatch.length, 'millrace.cancel': planned.plan.cancel.length });
     return planned;
   });
@@ -100,6 +120,7 @@ export function isRetryNoted({ retryNotesMs }: Snapshot, retryAtMs: number | nul
 async function dispatchWithinCeiling(
   source: Reconciler,
   { plan, snapshot }: PlannedJob,
+  slotCounter: SlotCounter,
   signal?: AbortSignal,
 ): Promise<{ readonly dispatched: number; readonly wake: readonly string[] }> {
   const { job, dispatch } = plan;
@@ -115,10 +136,12 @@ async function dispatchWithinCeiling(
     await forgetSlotNotes(source, snapshot, signal);
     return { dispatched: 0, wake: [] };
   }
-  const [slots, waiters] = await Promise.all([listSlots(source, undefined, signal), listWaiters(source, signal)]);
+  const count = await slotCounter.counted();
+  const { slots, waiters } = count;
   const released = await releaseSlots(source, snapshot, slots, signal);
-  source.observe?.('slots counted', { taken: countByEndpoint(slots.filter((slot) => !released.includes(slot))) });
-  const dispatched = await dispatchInWaves(source, job, runs, waiters, signal);
+  const taken = slots.filter((slot) => !released.includes(slot));
+  source.observe?.('slots counted', { taken: countByEndpoint(taken) });
+  const dispatched = await dispatchInWaves(source, job, runs, { ...count, slots: taken }, signal);
   // After the new ones, and after all that could go wrong: a job that waits is never without a note.
   await forgetSlotNotes(source, snapshot, signal);
   return { dispatched, wake: nextJobs(job, released, waiters, slots) };
@@ -126,18 +149,18 @@ async function dispatchWithinCeiling(
 
 /**
  * As many slots at a time as claims are begun at once: those of a consumer that is killed in between are lost to all for minutes.
- * `waiters` is `null` where there is no ceiling, and nobody needs a slot.
+ * `count` is `null` where there is no ceiling, and nobody needs a slot.
  */
 async function dispatchInWaves(
   source: Reconciler,
   job: string,
   runs: readonly PlannedDispatch[][],
-  waiters: readonly Waiter[] | null,
+  count: SlotCount | null,
   signal?: AbortSignal,
 ): Promise<number> {
   const lacking = new Set<string>();
   const refusing = new Set<string>();
-  const runsPerWave = waiters === null ? UNSLOTTED_RUNS_PER_WAVE : RUNS_AT_ONCE;
+  const runsPerWave = count === null ? UNSLOTTED_RUNS_PER_WAVE : RUNS_AT_ONCE;
   let dispatched = 0;
   for (let at = 0; at < runs.length; at += runsPerWave) {
     const wave = runs
@@ -146,15 +169,15 @@ async function dispatchInWaves(
     if (wave.length === 0) continue;
     // A big job is dispatched for minutes: whoever stops it meanwhile must not pay for the rest of a plan that is old by then.
     if (at > 0 && (await isStopped(source, job, signal))) break;
-    if (waiters === null) {
+    if (count === null) {
       const unslotted = wave.map((items) => ({ items, slot: undefined }));
       dispatched += await dispatchAll(source, job, unslotted, refusing, signal);
       continue;
     }
-    const slotted = await takeSlots(source, job, wave, waiters, signal);
+    const slotted = await takeSlots(source, job, wave, count, signal);
     for (const endpoint of slotted.lacking) {
       lacking.add(endpoint);
-      const since = waiters.find((waiter) => waiter.job === job && waiter.endpoint === endpoint)?.sinceMs ?? source.now();
+      const since = count.waiters.find((waiter) => waiter.job === job && waiter.endpoint === endpoint)?.sinceMs ?? source.now();
       await writeNote(source, job, since, `${source.maxRunsInFlight} runs of ${endpoint} are in flight`, { slotOf: endpoint });
     }
     dispatched += await dispatchAll(source, job, slotted.runs, refusing, signal);

@@ -67,6 +67,20 @@ export async function listSlots(
   return slots;
 }
 
+/** All that is taken, and all who wait. */
+export interface SlotCount {
+  readonly slots: readonly TakenSlot[];
+  readonly waiters: readonly Waiter[];
+  /** How many turns to take slots this process had begun before. */
+  readonly turns: number;
+}
+
+export async function countSlots(source: SlotSource, signal?: AbortSignal): Promise<SlotCount> {
+  const { begun } = turnsOf(source.store);
+  const [slots, waiters] = await Promise.all([listSlots(source, undefined, signal), listWaiters(source, signal)]);
+  return { slots, waiters, turns: begun };
+}
+
 export function countByEndpoint(slots: readonly Pick<TakenSlot, 'endpoint'>[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const { endpoint } of slots) counts.set(endpoint, (counts.get(endpoint) ?? 0) + 1);
@@ -147,21 +161,33 @@ export interface Slotted {
 export const endpointOf = (run: readonly PlannedDispatch[]): string => run[0]?.graphStage.endpoint ?? DEFAULT_ENDPOINT;
 
 /** One after the other within a process: jobs that are looked at at once would else all step back for one another. */
-const turns = new WeakMap<ObjectStore, Promise<unknown>>();
+interface Turns {
+  begun: number;
+  last: Promise<unknown>;
+}
+
+const turnsByStore = new WeakMap<ObjectStore, Turns>();
+
+function turnsOf(store: ObjectStore): Turns {
+  const turns = turnsByStore.get(store) ?? { begun: 0, last: Promise.resolve() };
+  turnsByStore.set(store, turns);
+  return turns;
+}
 
 /** Takes slots for as many runs as may go now, in their order. */
 export async function takeSlots(
   source: SlotSource,
   job: string,
   runs: readonly (readonly PlannedDispatch[])[],
-  waiters: readonly Waiter[],
+  count: SlotCount,
   signal?: AbortSignal,
 ): Promise<Slotted> {
-  const turn = (turns.get(source.store) ?? Promise.resolve()).then(() => takeInTurn(source, job, runs, waiters, signal));
-  turns.set(
-    source.store,
-    turn.catch(() => undefined),
-  );
+  const turns = turnsOf(source.store);
+  // A count is as good as a new one while nobody here has taken anything since. Too old a one asks for too many, and gives them back.
+  const counted = turns.begun === count.turns ? count.slots : undefined;
+  turns.begun += 1;
+  const turn = turns.last.then(() => takeInTurn(source, job, runs, count.waiters, counted, signal));
+  turns.last = turn.catch(() => undefined);
   return turn;
 }
 
@@ -170,6 +196,7 @@ async function takeInTurn(
   job: string,
   runs: readonly (readonly PlannedDispatch[])[],
   waiters: readonly Waiter[],
+  counted: readonly TakenSlot[] | undefined,
   signal?: AbortSignal,
 ): Promise<Slotted> {
   const slotted: SlottedRun[] = [];
@@ -177,7 +204,7 @@ async function takeInTurn(
   try {
     for (const endpoint of new Set(runs.map(endpointOf))) {
       const wanted = runs.filter((run) => endpointOf(run) === endpoint);
-      const taken = await listSlots(source, endpoint, signal);
+      const taken = counted?.filter((slot) => slot.endpoint === endpoint) ?? (await listSlots(source, endpoint, signal));
       const rivals = waiters.filter((waiter) => waiter.endpoint === endpoint);
       const got = await takeSome(source, job, endpoint, wanted, taken, rivals, signal);
       slotted.push(...got);
