@@ -54,7 +54,8 @@ export function createWatch({ bucket, step, now, ceiling, jobs }: WatchOptions):
   /** The first result of every attempt. */
   const firstResults = new Map<string, { readonly step: number; readonly status: string }>();
   /** Who won a claim last. */
-  const claimedBy = new Map<string, string>();
+  /** When each consumer that ever created a claim last did so. */
+  const claimedBy = new Map<string, Map<string, number>>();
   const asked = new Set<string>();
   const refusals = new Map<string, number>();
   const asks = new Map<string, number>();
@@ -122,7 +123,8 @@ export function createWatch({ bucket, step, now, ceiling, jobs }: WatchOptions):
   }
 
   function noteClaim(key: string, consumer: string): void {
-    claimedBy.set(key, consumer);
+    const claimants = claimedBy.get(key) ?? new Map<string, number>();
+    claimedBy.set(key, claimants.set(consumer, step()));
     const { job, name } = claimAt(key) ?? {};
     if (job === undefined || name === undefined || resultsOf(job, name).length > 0) return;
     // Another attempt with the same fingerprint must be over before the next one begins.
@@ -156,7 +158,11 @@ export function createWatch({ bucket, step, now, ceiling, jobs }: WatchOptions):
     asks.set(itemId, (asks.get(itemId) ?? 0) + 1);
     if (asked.has(id)) add(`${shown} is dispatched twice`);
     asked.add(id);
-    if (claimedBy.get(LAYOUT.stateKey('claims', job, millrace)) !== name) add(`${name} dispatches ${shown} without its claim`);
+    const claimedAt = claimedBy.get(LAYOUT.stateKey('claims', job, millrace))?.get(name);
+    if (claimedAt === undefined) add(`${name} dispatches ${shown} without its claim`);
+    checkMeaning(shown, item, task);
+    // Asked long ago, and only now on its way: the asker has looked at the job again since, which had no part in it.
+    if (claimedAt !== undefined && looked > claimedAt) return;
     if (wasSeen(LAYOUT.jobKey(job, 'cancel.json'), looked) && bucket().objects.has(LAYOUT.jobKey(job, 'cancel.json'))) {
       add(`${shown} is dispatched though cancel.json was there when it was planned`);
     }
@@ -171,7 +177,6 @@ export function createWatch({ bucket, step, now, ceiling, jobs }: WatchOptions):
     }
     checkOverlooked(shown, millrace, looked, output);
     checkBudget(shown, millrace, looked, object === undefined && wasSeen(output, looked));
-    checkMeaning(shown, item, task);
   }
 
   /**
