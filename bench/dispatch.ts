@@ -18,7 +18,7 @@ import { silentLogger } from '../log.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { createS3Store } from '../storage/s3-store.ts';
 import { type Bench, median, quantile } from './measurement.ts';
-import { type RunEndpoint, startRunEndpoint } from './run-endpoint.ts';
+import { type CarriedItem, type RunEndpoint, startRunEndpoint } from './run-endpoint.ts';
 
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const CONSUMERS = { ours: [pathOf('../cli/main.ts'), 'consume'], bare: [pathOf('bare-consumer-process.ts')] };
@@ -119,6 +119,8 @@ async function measureWho(who: Who, parts: Parts, shape: DispatchShape) {
       const arrivedAtMs = await Promise.race([endpoint.arrivalOf(job), failed]);
       // The first one opens connections.
       if (index > 0) latencies.push(arrivedAtMs - putAtMs);
+      // It ends before the next one begins.
+      await finish(endpoint.items.filter(({ millrace }) => millrace.job === job));
       await drained(parts, first);
     }
   } finally {
@@ -149,11 +151,16 @@ async function drainBigJob(parts: Parts, segments: number): Promise<Drained> {
   await put(parts, 'big', 'segments.json', JSON.stringify(list));
   await drainWith('ours', parts);
   if (endpoint.items.length !== segments) throw new Error(`${endpoint.items.length} of ${segments} segments were dispatched`);
-  await mapInPool(endpoint.items, WRITES_AT_ONCE, async ({ output_put_url, millrace }) => {
+  await finish(endpoint.items);
+  return drainWith('ours', parts);
+}
+
+/** Outputs and results, as workers write them. */
+async function finish(items: readonly CarriedItem[]): Promise<void> {
+  await mapInPool(items, WRITES_AT_ONCE, async ({ output_put_url, millrace }) => {
     await putPresigned(output_put_url, 'sound', millrace.output_put_headers);
     await putPresigned(millrace.succeeded_put_url, '{}', {});
   });
-  return drainWith('ours', parts);
 }
 
 async function putPresigned(url: string, body: string, headers: Readonly<Record<string, string>>): Promise<void> {
