@@ -4,11 +4,13 @@
  * that was never dispatched. A claim is written before its run: read the other way round, a run that has just been recorded
  * could look like one that has ended, and the item would be dispatched a second time.
  *
- * Where no run was ever recorded the rest is read at once, because somebody is waiting for a first dispatch. Where that finds neither claim
- * nor result nothing had begun, and nothing can be out of order; else what must come after the claims is read once more.
+ * Waiting notes come before all that they are about: whoever has listed one, looks, and deletes it, has then seen what its writer saw.
+ *
+ * A job that may be new is listed at once, because somebody is waiting for a first dispatch. Where that finds neither run nor claim nor
+ * result nor note nothing had begun, and nothing can be out of order; else the rest is listed once more, and of that job in order from then on.
  */
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
-import { createHistory } from './history.ts';
+import { createHistory, type JobHistory } from './history.ts';
 import {
   type Layout,
   parseAttemptPath,
@@ -34,100 +36,165 @@ const RESULTS = 'results/';
 /** Comes after every key in `results/`. */
 const AFTER_RESULTS = `${RESULTS}\u{10ffff}`;
 
-export async function takeListing(
-  { store, layout }: ListingSource,
-  job: string,
-  takenAtMs: number,
-  signal?: AbortSignal,
-): Promise<Listing> {
-  const { history, add, forget } = createHistory();
-  let heldUntilMs = 0;
-  const retryNotesMs: number[] = [];
-  const slotNotes: string[] = [];
-  const list = (prefix: string, from?: string) => pagesUnder(store, prefix, from, signal);
+export async function takeListing(source: ListingSource, job: string, takenAtMs: number, signal?: AbortSignal): Promise<Listing> {
+  const listed = new ListedJob(source, job, signal);
+  const takeState = () => Promise.all([listed.takeAttempts('runs'), listed.takeAttempts('retries'), listed.takeNotes()]);
+  const begun = begunJobs(source.store);
+  let isNew = false;
+  if (begun.has(job)) await takeState();
+  else {
+    const [isWhole] = await Promise.all([listed.takeFirstPage(), listed.takeAttempts('claims'), takeState()]);
+    isNew = isWhole && listed.history.size === 0 && !listed.isWaiting;
+  }
+  if (!isNew) {
+    remember(begun, job);
+    listed.forgetFolder();
+    await listed.takeAttempts('claims');
+    await listed.takeResults();
+    // No rule says which of the two is read first, and somebody may be waiting for both.
+    await Promise.all([listed.takeBeforeResults(), listed.takeAfterResults()]);
+  }
+  const folderUri = `${source.store.scheme}://${source.store.bucket}/${source.layout.jobFolder(job)}`;
+  const { history, objects, problems, webhooks, heldUntilMs, retryNotesMs, slotNotes } = listed;
+  return { job, folderUri, objects, history, problems, webhooks, heldUntilMs, retryNotesMs, slotNotes, takenAtMs };
+}
 
-  const takeAttempts = async (kind: StateKind): Promise<void> => {
-    for await (const { page, keyOf } of list(layout.statePrefixOf(kind, job))) {
+/** Jobs that this process has seen begun. One that it has forgotten is listed twice, once. */
+const begunByStore = new WeakMap<ObjectStore, Set<string>>();
+const MAX_REMEMBERED = 10_000;
+
+function begunJobs(store: ObjectStore): Set<string> {
+  const jobs = begunByStore.get(store) ?? new Set();
+  begunByStore.set(store, jobs);
+  return jobs;
+}
+
+function remember(jobs: Set<string>, job: string): void {
+  jobs.add(job);
+  if (jobs.size <= MAX_REMEMBERED) return;
+  for (const oldest of jobs) {
+    jobs.delete(oldest);
+    return;
+  }
+}
+
+/** What has been listed of a job so far. */
+class ListedJob {
+  readonly #source: ListingSource;
+  readonly #job: string;
+  readonly #folder: string;
+  readonly #signal: AbortSignal | undefined;
+  readonly #attempts = createHistory();
+  readonly objects = new Map<string, ObjectInfo>();
+  readonly problems = new Set<string>();
+  readonly webhooks = new Map<string, SeenWebhook[]>();
+  readonly retryNotesMs: number[] = [];
+  readonly slotNotes: string[] = [];
+  heldUntilMs = 0;
+
+  constructor(source: ListingSource, job: string, signal: AbortSignal | undefined) {
+    this.#source = source;
+    this.#job = job;
+    this.#folder = source.layout.jobFolder(job);
+    this.#signal = signal;
+  }
+
+  get history(): JobHistory {
+    return this.#attempts.history;
+  }
+
+  /** Has a note of any kind. */
+  get isWaiting(): boolean {
+    return this.heldUntilMs > 0 || this.retryNotesMs.length + this.slotNotes.length > 0;
+  }
+
+  async takeAttempts(kind: StateKind): Promise<void> {
+    for await (const { page, keyOf } of this.#pages(this.#source.layout.statePrefixOf(kind, this.#job))) {
       for (const object of page) {
         const name = parseAttemptPath(keyOf(object));
         if (name === null) continue;
         const { fingerprint, attempt } = name;
-        add(kind, name, { fingerprint, attempt, lastModifiedMs: object.lastModifiedMs });
+        this.#attempts.add(kind, name, { fingerprint, attempt, lastModifiedMs: object.lastModifiedMs });
       }
     }
-  };
-  const takeNotes = async (): Promise<void> => {
-    const prefix = layout.statePrefixOf('waiting', job);
-    for await (const { page, keyOf } of list(prefix)) {
+  }
+
+  async takeNotes(): Promise<void> {
+    for await (const { page, keyOf } of this.#pages(this.#source.layout.statePrefixOf('waiting', this.#job))) {
       for (const object of page) {
         const note = parseWaitingName(keyOf(object));
-        if (note?.kind === 'hold') heldUntilMs = Math.max(heldUntilMs, note.atMs);
-        else if (note?.kind === 'retry') retryNotesMs.push(note.atMs);
-        else if (note !== null) slotNotes.push(object.key);
+        if (note?.kind === 'hold') this.heldUntilMs = Math.max(this.heldUntilMs, note.atMs);
+        else if (note?.kind === 'retry') this.retryNotesMs.push(note.atMs);
+        else if (note !== null) this.slotNotes.push(object.key);
       }
     }
-  };
-  const folder = layout.jobFolder(job);
-  const takeResults = async (): Promise<void> => {
-    for await (const { page, keyOf } of list(`${folder}${RESULTS}`)) {
-      for (const object of page) {
-        const result = parseResultPath(keyOf(object));
-        if (result === null) continue;
-        const { fingerprint, attempt, status } = result;
-        add('results', result, { fingerprint, attempt, status, lastModifiedMs: object.lastModifiedMs });
-      }
+  }
+
+  /** Results too. Answers whether that was all: a folder of many objects is hardly new. */
+  async takeFirstPage(): Promise<boolean> {
+    let pages = 0;
+    for await (const { page, keyOf } of this.#pages(this.#folder)) {
+      pages += 1;
+      if (pages > 1) return false;
+      for (const object of page) this.#take(object, keyOf(object));
     }
-  };
-  const objects = new Map<string, ObjectInfo>();
-  const problems = new Set<string>();
-  const webhooks = new Map<string, SeenWebhook[]>();
-  const take = (object: ObjectInfo, key: string) => {
-    const problem = PROBLEM_KEY.exec(key)?.[1];
-    if (problem !== undefined) problems.add(problem);
-    else if (key.startsWith(WEBHOOKS)) takeWebhook(webhooks, key);
-    else if (key !== '' && !key.endsWith('/')) objects.set(key, { ...object, key });
-  };
-  const takeBeforeResults = async (): Promise<void> => {
-    for await (const { page, keyOf } of list(folder)) {
+    return true;
+  }
+
+  async takeResults(): Promise<void> {
+    for await (const { page, keyOf } of this.#pages(`${this.#folder}${RESULTS}`)) {
+      for (const object of page) this.#takeResult(object, keyOf(object));
+    }
+  }
+
+  async takeBeforeResults(): Promise<void> {
+    for await (const { page, keyOf } of this.#pages(this.#folder)) {
       for (const object of page) {
         const key = keyOf(object);
         if (key >= RESULTS) return;
-        take(object, key);
+        this.#take(object, key);
       }
     }
-  };
-  const takeAfterResults = async (): Promise<void> => {
-    for await (const { page, keyOf } of list(folder, AFTER_RESULTS)) for (const object of page) take(object, keyOf(object));
-  };
-  // No rule says which of the two is read first, and somebody may be waiting for both.
-  const takeFolder = () => Promise.all([takeBeforeResults(), takeAfterResults()]);
-
-  await Promise.all([takeAttempts('runs'), takeAttempts('retries'), takeNotes()]);
-  const isBegun = history.size > 0;
-  if (isBegun) {
-    await takeAttempts('claims');
-    await takeResults();
-    await takeFolder();
-  } else {
-    await Promise.all([takeAttempts('claims'), takeResults(), takeFolder()]);
-  }
-  if (!isBegun && history.size > 0) {
-    forget('results');
-    for (const taken of [objects, problems, webhooks]) taken.clear();
-    await takeResults();
-    await takeFolder();
   }
 
-  const folderUri = `${store.scheme}://${store.bucket}/${folder}`;
-  return { job, folderUri, objects, history, problems, webhooks, heldUntilMs, retryNotesMs, slotNotes, takenAtMs };
-}
+  async takeAfterResults(): Promise<void> {
+    for await (const { page, keyOf } of this.#pages(this.#folder, AFTER_RESULTS)) {
+      for (const object of page) this.#take(object, keyOf(object));
+    }
+  }
 
-/** `key` is relative to the job's folder. */
-export function takeWebhook(webhooks: Map<string, SeenWebhook[]>, key: string): void {
-  const name = parseWebhookName(key.slice(WEBHOOKS.length));
-  if (name === null || name.outcome === null) return;
-  const { id, attempt, outcome } = name;
-  webhooks.set(id, [...(webhooks.get(id) ?? []), { attempt, outcome }]);
+  /** Claims and results too. */
+  forgetFolder(): void {
+    this.#attempts.forget('claims');
+    this.#attempts.forget('results');
+    this.objects.clear();
+    this.problems.clear();
+    this.webhooks.clear();
+  }
+
+  /** `key` is relative to the job's folder. */
+  #take(object: ObjectInfo, key: string): void {
+    const problem = PROBLEM_KEY.exec(key)?.[1];
+    if (problem !== undefined) this.problems.add(problem);
+    else if (key.startsWith(RESULTS)) this.#takeResult(object, key.slice(RESULTS.length));
+    else if (key.startsWith(WEBHOOKS)) takeWebhook(this.webhooks, key);
+    else if (key !== '' && !key.endsWith('/')) this.objects.set(key, { ...object, key });
+  }
+
+  #takeResult({ lastModifiedMs }: ObjectInfo, path: string): void {
+    const result = parseResultPath(path);
+    if (result === null) return;
+    const { fingerprint, attempt, status } = result;
+    this.#attempts.add('results', result, { fingerprint, attempt, status, lastModifiedMs });
+  }
+
+  /** Page by page: waiting for each object alone takes longer than all that is done with it. */
+  async *#pages(prefix: string, from?: string): AsyncIterable<ListedPage> {
+    const signal = this.#signal;
+    const options = { ...(from === undefined ? {} : { startAfter: prefix + from }), ...(signal === undefined ? {} : { signal }) };
+    const keyOf = ({ key }: ObjectInfo) => key.slice(prefix.length);
+    for await (const page of this.#source.store.list(prefix, options)) yield { page, keyOf };
+  }
 }
 
 interface ListedPage {
@@ -136,14 +203,10 @@ interface ListedPage {
   readonly keyOf: (object: ObjectInfo) => string;
 }
 
-/** Every object under a prefix, page by page: waiting for each object alone takes longer than all that is done with it. */
-async function* pagesUnder(
-  store: ObjectStore,
-  prefix: string,
-  from: string | undefined,
-  signal: AbortSignal | undefined,
-): AsyncIterable<ListedPage> {
-  const options = { ...(from === undefined ? {} : { startAfter: prefix + from }), ...(signal === undefined ? {} : { signal }) };
-  const keyOf = ({ key }: ObjectInfo) => key.slice(prefix.length);
-  for await (const page of store.list(prefix, options)) yield { page, keyOf };
+/** `key` is relative to the job's folder. */
+export function takeWebhook(webhooks: Map<string, SeenWebhook[]>, key: string): void {
+  const name = parseWebhookName(key.slice(WEBHOOKS.length));
+  if (name === null || name.outcome === null) return;
+  const { id, attempt, outcome } = name;
+  webhooks.set(id, [...(webhooks.get(id) ?? []), { attempt, outcome }]);
 }

@@ -15,15 +15,19 @@ export interface Mutant {
 
 const one = (name: string, file: string, find: string, replace: string): Mutant => ({ name, file, edits: [{ find, replace }] });
 
-const CLAIM = "const mine = await source.store.createIfAbsent(key, JSON.stringify(body), { contentType: 'application/json' });";
-const CALL = 'const outcome = await callRun(source, job, first, won, signal);';
+const CLAIM =
+  "if (await source.store.createIfAbsent(key, JSON.stringify(body), { contentType: 'application/json' })) made.add(item);";
+const CALL = 'const outcome = await callRun(source, job, first, won, prepared, signal);';
 
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'claim after dispatch',
     file: 'pipeline/dispatch-run.ts',
     edits: [
-      { find: 'const won = await claim(source, job, items, signal);', replace: 'const won = items;' },
+      {
+        find: 'const { won, prepared } = await claim(source, job, items, signal);',
+        replace: 'const [won, prepared] = [items, prepareRun(source, job, items)];',
+      },
       { find: CALL, replace: `${CALL}\n  await claim(source, job, items, signal);` },
     ],
   },
@@ -31,19 +35,19 @@ export const MUTANTS: readonly Mutant[] = [
     'conditional create ignored',
     'pipeline/dispatch-run.ts',
     CLAIM,
-    "const mine = await source.store.put(key, JSON.stringify(body), { contentType: 'application/json' });",
+    "if (await source.store.put(key, JSON.stringify(body), { contentType: 'application/json' })) made.add(item);",
   ),
   one(
     'a lost claim counts as won',
     'pipeline/dispatch-run.ts',
-    'if (mine && !(await hasResult(source, job, item, signal))) won.add(item);',
-    'if (mine || !(await hasResult(source, job, item, signal))) won.add(item);',
+    'const won = await withoutEnded(source, job, mine, signal);',
+    'const won = await withoutEnded(source, job, items, signal);',
   ),
   one(
     'no second look after a claim',
     'pipeline/dispatch-run.ts',
-    'if (mine && !(await hasResult(source, job, item, signal))) won.add(item);',
-    'if (mine) won.add(item);',
+    'const won = await withoutEnded(source, job, mine, signal);',
+    'const won = mine;',
   ),
   one(
     'acknowledge before the reconcile',
@@ -66,20 +70,28 @@ export const MUTANTS: readonly Mutant[] = [
   one(
     'list order reversed',
     'pipeline/take-listing.ts',
-    "await takeAttempts('claims');\n    await takeResults();\n    await takeFolder();",
-    "await takeFolder();\n    await takeResults();\n    await takeAttempts('claims');",
+    "await listed.takeAttempts('claims');\n    await listed.takeResults();\n    // No rule says which of the two is read first, and somebody may be waiting for both.\n    await Promise.all([listed.takeBeforeResults(), listed.takeAfterResults()]);",
+    "await Promise.all([listed.takeBeforeResults(), listed.takeAfterResults()]);\n    await listed.takeResults();\n    await listed.takeAttempts('claims');",
   ),
-  one(
-    'claims listed before runs',
-    'pipeline/take-listing.ts',
-    "await Promise.all([takeAttempts('runs'), takeAttempts('retries'), takeNotes()]);\n  const isBegun = history.size > 0;\n  if (isBegun) {\n    await takeAttempts('claims');",
-    "await takeAttempts('claims');\n  await Promise.all([takeAttempts('runs'), takeAttempts('retries'), takeNotes()]);\n  const isBegun = history.size > 0;\n  if (isBegun) {",
-  ),
+  {
+    name: 'claims listed before runs',
+    file: 'pipeline/take-listing.ts',
+    edits: [
+      { find: 'if (begun.has(job)) await takeState();', replace: "if (begun.has(job)) await listed.takeAttempts('claims');" },
+      { find: "listed.forgetFolder();\n    await listed.takeAttempts('claims');", replace: 'await takeState();' },
+    ],
+  },
   one(
     'no second listing where something had begun',
     'pipeline/take-listing.ts',
-    'if (!isBegun && history.size > 0) {',
-    'if (!isBegun && history.size < 0) {',
+    'isNew = isWhole && listed.history.size === 0 && !listed.isWaiting;',
+    'isNew = isWhole;',
+  ),
+  one(
+    'no second listing where somebody waits',
+    'pipeline/take-listing.ts',
+    'isNew = isWhole && listed.history.size === 0 && !listed.isWaiting;',
+    'isNew = isWhole && listed.history.size === 0;',
   ),
   one(
     'an open attempt blocks nobody',
@@ -99,12 +111,7 @@ export const MUTANTS: readonly Mutant[] = [
     'wanted.failed.length >= item.maxAttempts',
     'wanted.failed.length > item.maxAttempts',
   ),
-  one(
-    'any output will do',
-    'pipeline/item-state.ts',
-    "return mark === item.fingerprint ? { kind: 'done', ownerMade: false } : 'outdated';",
-    "return { kind: 'done', ownerMade: false };",
-  ),
+  one('any output will do', 'pipeline/item-state.ts', "return mark === item.fingerprint ? MADE : 'outdated';", 'return MADE;'),
   one(
     'what a person made is replaced',
     'pipeline/item-state.ts',
@@ -123,7 +130,12 @@ export const MUTANTS: readonly Mutant[] = [
     "snapshot.objects.has('cancel.json')\n    ? 'cancelled'",
     "snapshot.objects.has('cancel.json/')\n    ? 'cancelled'",
   ),
-  one('fingerprints without versions', 'pipeline/plan-items.ts', '...shared.versions, ...inputVersions(stage, own.inputs), ', ''),
+  one(
+    'fingerprints without versions',
+    'pipeline/plan-items.ts',
+    'const versions = inputVersions(stage, inputs);',
+    'const versions: ReturnType<typeof inputVersions> = [];',
+  ),
   one(
     'an input that is being made is read',
     'pipeline/plan-inputs.ts',
