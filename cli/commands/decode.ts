@@ -33,7 +33,7 @@ Examples:
       const messages = parsePastedText(await readText(file));
       const failures = [];
       for (const { where, parsed } of messages) {
-        if (parsed.kind === 'events') for (const event of parsed.events) terminal.print(JSON.stringify(lineOf(event)));
+        if (parsed.kind === 'events') for (const event of parsed.events) terminal.print(JSON.stringify(decodedLine(event)));
         else if (parsed.kind === 'ignored') terminal.print(JSON.stringify(parsed));
         else failures.push({ where, error: parsed.error });
       }
@@ -45,8 +45,8 @@ Examples:
     });
 }
 
-/** Absent where it is not known. */
-function lineOf(event: ObjectEvent) {
+/** What is printed of one record. A field is absent where it is not known. */
+export function decodedLine(event: ObjectEvent) {
   const { kind, source, bucket, key, etag, sizeBytes, versionId, generation, sequencer, timeMs, via } = event;
   if (kind === 'other') return { kind: 'ignored', reason: event.reason };
   return {

@@ -34,7 +34,7 @@ export function nextLines(outputFile: string, { style }: Styled): string[] {
     '',
     `See it:      ${outputFile}`,
     `Your files:  ${style('bold', 'npx millrace dev')} starts the same for you, and says how to write a job.`,
-    'Your cloud:  README.md tells how to point it at your own bucket, queue and RunPod endpoint.',
+    'Your cloud:  docs/quick-start.md says which pages set up your own bucket, queue and RunPod endpoint.',
   ];
 }
 

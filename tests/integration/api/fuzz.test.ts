@@ -2,45 +2,25 @@
  * Random requests, made from the OpenAPI document that the API serves itself: none may find a defect, and each answer must be what the
  * document says of its status.
  */
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { startApi } from '../../../api/server.ts';
 import { silentLogger } from '../../../log.ts';
-import { type Answer, type ApiClient, clientOf } from './client.ts';
+import { type ApiClient, clientOf } from './client.ts';
+import { answerCheck, OpenApi, type Operation } from './openapi.ts';
 import { partsInMemory } from './parts-in-memory.ts';
 
 const TOKEN = 'the-token-of-the-random-requests';
 const JOBS = ['talk-1', 'talk-2'];
 const RUNS = 250;
 
-const Content = z.record(z.string(), z.object({ schema: z.unknown().optional() }));
-const Operation = z.object({
-  parameters: z.array(
-    z.object({
-      name: z.string(),
-      in: z.enum(['path', 'query']),
-      required: z.boolean(),
-      schema: z.record(z.string(), z.unknown()),
-    }),
-  ),
-  requestBody: z.object({ content: Content }).optional(),
-  responses: z.record(z.string(), z.object({ content: Content.optional() })),
-});
-type Operation = z.infer<typeof Operation>;
-const Document = z.looseObject({
-  openapi: z.literal('3.1.0'),
-  paths: z.record(z.string(), z.record(z.string(), Operation)),
-  components: z.looseObject({ schemas: z.record(z.string(), z.record(z.string(), z.unknown())) }),
-});
-type Document = z.infer<typeof Document>;
 type Schema = Readonly<Record<string, unknown>>;
 
 describe('random requests', () => {
   let stop: () => Promise<void>;
   let api: ApiClient;
-  let document: Document;
+  let document: OpenApi;
 
   beforeAll(async () => {
     const parts = partsInMemory();
@@ -61,7 +41,7 @@ describe('random requests', () => {
     });
     stop = () => server.stop();
     api = clientOf({ url: server.url, token: TOKEN });
-    document = Document.parse((await api.ask('GET', '/openapi.json', { token: false })).json);
+    document = OpenApi.parse((await api.ask('GET', '/openapi.json', { token: false })).json);
   });
   afterAll(() => stop());
 
@@ -131,34 +111,8 @@ function anyText(maxLength: number): fc.Arbitrary<string> {
   return fc.array(codePoint, { maxLength }).map((codes) => String.fromCodePoint(...codes));
 }
 
-/** What is wrong with an answer by the document; nothing where all is well. */
-function answerCheck(document: Document): (method: string, path: string, answer: Answer) => readonly unknown[] {
-  const ajv = new Ajv2020({ strict: false, validateFormats: false });
-  ajv.addSchema(document, 'api');
-  const known = new Map<string, ValidateFunction>();
-  const validatorOf = (...path: readonly string[]): ValidateFunction => {
-    const pointer = path.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/');
-    const validate = known.get(pointer) ?? ajv.compile({ $ref: `api#/${pointer}` });
-    known.set(pointer, validate);
-    return validate;
-  };
-  return (method, path, { status, headers, json }) => {
-    const responses = document.paths[path]?.[method]?.responses ?? {};
-    const name = [String(status), `${Math.floor(status / 100)}XX`].find((each) => responses[each] !== undefined);
-    if (name === undefined) return [`${status} is not documented`];
-    const content = responses[name]?.content;
-    const type = (headers.get('content-type') ?? '').replace(/;.*/, '');
-    if (content === undefined) return type === '' || status === 304 ? [] : [`a body of ${type} is not documented`];
-    const documented = content[type] ?? content['*/*'];
-    if (documented === undefined) return [`${type} is not documented`];
-    if (documented.schema === undefined) return [];
-    const validate = validatorOf('paths', path, method, 'responses', name, 'content', type, 'schema');
-    return validate(json) ? [] : (validate.errors ?? []);
-  };
-}
-
 /** Mostly what the document asks for, sometimes anything. */
-function addressOf(path: string, { parameters }: Operation, document: Document): fc.Arbitrary<string> {
+function addressOf(path: string, { parameters }: Operation, document: OpenApi): fc.Arbitrary<string> {
   const values = Object.fromEntries(
     parameters.map((parameter) => {
       const wanted = fc.oneof(
@@ -178,7 +132,7 @@ function addressOf(path: string, { parameters }: Operation, document: Document):
   });
 }
 
-function textOf(name: string, schema: Schema, document: Document): fc.Arbitrary<string> {
+function textOf(name: string, schema: Schema, document: OpenApi): fc.Arbitrary<string> {
   if (name === 'job_id' || name === 'after') return fc.constantFrom(...JOBS, 'nobody');
   if (name === 'stage') return fc.constantFrom('segmentation', 'clips', 'nothing');
   if (name === 'key') return fc.constantFrom('inputs/audio/master.wav', 'stage/segmentation/segments.json', 'none');
@@ -186,14 +140,14 @@ function textOf(name: string, schema: Schema, document: Document): fc.Arbitrary<
   return madeFrom(schema, document).map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
 }
 
-function bodyOf({ requestBody }: Operation, document: Document): fc.Arbitrary<unknown> {
+function bodyOf({ requestBody }: Operation, document: OpenApi): fc.Arbitrary<unknown> {
   const schema = requestBody?.content['application/json']?.schema as Schema | undefined;
   if (schema === undefined) return fc.constant(undefined);
   return fc.oneof({ arbitrary: madeFrom(schema, document), weight: 8 }, { arbitrary: fc.jsonValue(), weight: 1 });
 }
 
 /** Values of a JSON Schema, as far as those of the document go. */
-function madeFrom(schema: Schema, document: Document): fc.Arbitrary<unknown> {
+function madeFrom(schema: Schema, document: OpenApi): fc.Arbitrary<unknown> {
   const { $ref, anyOf, type, properties, required, items, minimum, maximum, pattern, format } = schema;
   if (typeof $ref === 'string') return madeFrom(document.components.schemas[$ref.split('/').at(-1) ?? ''] ?? {}, document);
   if ('const' in schema) return fc.constant(schema.const);
@@ -225,7 +179,7 @@ function madeFrom(schema: Schema, document: Document): fc.Arbitrary<unknown> {
 }
 
 /** What is worth asking for is what is there; no request of a test leaves this machine. */
-function fieldOf(name: string, schema: Schema, document: Document): fc.Arbitrary<unknown> {
+function fieldOf(name: string, schema: Schema, document: OpenApi): fc.Arbitrary<unknown> {
   if (name === 'job_id') return fc.constantFrom(...JOBS, 'new-1', 'new-2');
   if (name.endsWith('_r2_uri'))
     return fc.constantFrom('s3://videos/pipelines/talk-1/inputs/audio/master.wav', 's3://videos/none', 's3://else/x');
