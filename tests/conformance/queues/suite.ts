@@ -7,8 +7,8 @@ import { runStorm } from './storm.ts';
 /** A busy machine; the parts of a storm have bounds of their own. */
 const OUTAGE_TIMEOUT_MS = 600_000;
 
-/** Any will do; MILLRACE_STORM_SEED repeats one that failed. */
-const SEED = Number(process.env.MILLRACE_STORM_SEED ?? 20_261_125);
+/** Any will do; TEST_STORM_SEED repeats one that failed. */
+const SEED = Number(process.env.TEST_STORM_SEED ?? 20_261_125);
 
 /** `start` is called several times: a peer that goes away is nobody else's. */
 export function describeQueue(name: string, start: () => Promise<QueuePeer>): void {

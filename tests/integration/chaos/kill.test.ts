@@ -1,6 +1,6 @@
 /**
  * kill -9 of consumers, workers and the RunPod endpoint, at random, while a job runs. `npm test` kills for half a minute:
- * MILLRACE_KILL_SECONDS=60 (or more) kills for longer, MILLRACE_KILL_SEED chooses the same victims again.
+ * TEST_KILL_SECONDS=60 (or more) kills for longer, TEST_KILL_SEED chooses the same victims again.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,8 +18,8 @@ import { eventually, type StackView, viewStack } from '../loop/stack.ts';
 import { type BookedRun, type Deployment, readBook, startDeployment } from './deployment.ts';
 import { type Kills, killAtRandom, type Started, type Victim } from './killing.ts';
 
-const SEED = Number(process.env.MILLRACE_KILL_SEED ?? Date.now() % 1_000_000);
-const KILL_SECONDS = Number(process.env.MILLRACE_KILL_SECONDS ?? 30);
+const SEED = Number(process.env.TEST_KILL_SEED ?? Date.now() % 1_000_000);
+const KILL_SECONDS = Number(process.env.TEST_KILL_SECONDS ?? 30);
 /** Sweeps come once a minute: one settles what the kills left behind, the next takes up what had to wait. */
 const QUIET_SECONDS = 150;
 const START_SECONDS = 60;

@@ -1,6 +1,6 @@
 /**
  * A job of very many segments: what its planning, claiming and dispatching costs, by number of segments, and that a small job gets on
- * meanwhile. MILLRACE_SCALE_ITEMS=1000,10000 measures other sizes than `npm test` has time for.
+ * meanwhile. TEST_SCALE_ITEMS=1000,10000 measures other sizes than `npm test` has time for.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { eventually, type StackView, viewStack } from '../loop/stack.ts';
 import { startProcess, type TestProcess } from '../runpod/processes.ts';
 import { type BookedRun, type Deployment, readBook, startDeployment } from './deployment.ts';
 
-const SIZES = (process.env.MILLRACE_SCALE_ITEMS ?? '2100').split(',').map(Number);
+const SIZES = (process.env.TEST_SCALE_ITEMS ?? '2100').split(',').map(Number);
 const SMALL_ITEMS = 3;
 /** The small job comes when the big one has so much behind it. */
 const UNDER_WAY = 0.05;
