@@ -40,8 +40,8 @@ export const MUTANTS: readonly Mutant[] = [
   one(
     'a lost claim counts as won',
     'pipeline/dispatch-run.ts',
-    'const won = await withoutEnded(source, job, mine, signal);',
-    'const won = await withoutEnded(source, job, items, signal);',
+    'const mine = await createClaims(source, job, items);',
+    'await createClaims(source, job, items);\n    const mine = items;',
   ),
   one(
     'no second look after a claim',
@@ -86,12 +86,6 @@ export const MUTANTS: readonly Mutant[] = [
     'pipeline/take-listing.ts',
     'isNew = isWhole && listed.history.size === 0 && !listed.isWaiting;',
     'isNew = isWhole;',
-  ),
-  one(
-    'no second listing where somebody waits',
-    'pipeline/take-listing.ts',
-    'isNew = isWhole && listed.history.size === 0 && !listed.isWaiting;',
-    'isNew = isWhole && listed.history.size === 0;',
   ),
   one(
     'an open attempt blocks nobody',
