@@ -2,12 +2,14 @@
  * How long a fresh worker process takes until it asks for its first job, beside an empty Node process started in the same round:
  * with and without compiled code kept from an earlier start, and where the time goes.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeFlags } from '../bin/setup.mjs';
 import { formatTable } from '../cli/terminal.ts';
 import { type LocalEndpoint, startEndpoint } from '../local/endpoint/endpoint.ts';
 import { silentLogger } from '../log.ts';
@@ -15,7 +17,6 @@ import { type Bench, median } from './measurement.ts';
 
 const MAIN = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 const TIME_LIMIT_MS = 60_000;
-const WITHOUT_WARNINGS = '--disable-warning=ExperimentalWarning';
 /** In its log, once what processes jobs is loaded and ffmpeg is found. */
 const READY = '"found ffmpeg"';
 
@@ -129,7 +130,7 @@ async function startWorker(
   takes: Map<string, () => void>,
 ): Promise<WorkerStart> {
   const startedAtMs = performance.now();
-  const child = spawn(process.execPath, [WITHOUT_WARNINGS, MAIN, 'worker'], {
+  const child = spawn(process.execPath, [...nodeFlags, MAIN, 'worker'], {
     env: { ...env, ...endpoint.workerEnvironment(workerId) },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -169,7 +170,7 @@ async function end(child: ChildProcess, ended: Promise<unknown>): Promise<void> 
 /** From the spawning of `node …args` to its end, in milliseconds. */
 async function timeOf(args: readonly string[], env: Environment): Promise<number> {
   const startedAtMs = performance.now();
-  const child = spawn(process.execPath, [WITHOUT_WARNINGS, ...args], { env, stdio: 'ignore', timeout: TIME_LIMIT_MS });
+  const child = spawn(process.execPath, [...nodeFlags, ...args], { env, stdio: 'ignore', timeout: TIME_LIMIT_MS });
   const [code] = await once(child, 'exit');
   if (code !== 0) throw new Error(`node ${args.join(' ')} ended with ${code}.`);
   return performance.now() - startedAtMs;

@@ -1,7 +1,7 @@
 /** `npm run bench`: installs what is missing, then runs bench/bench.ts on Node 24 with the arguments given. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { ensureInstalled, root } from './setup.mjs';
+import { ensureInstalled, nodeFlags, root } from './setup.mjs';
 
-const command = ['--disable-warning=ExperimentalWarning', join(root, 'bench', 'bench.ts'), ...process.argv.slice(2)];
+const command = [...nodeFlags, join(root, 'bench', 'bench.ts'), ...process.argv.slice(2)];
 process.exitCode = spawnSync(ensureInstalled(), command, { stdio: 'inherit' }).status ?? 1;

@@ -9,10 +9,15 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * How `millrace` starts Node. By itself Node keeps up to a hundred megabytes for what is thrown away at once, which makes nothing here faster
- * (`npm run bench -- planning`); infra/image/millrace has the same.
+ * How `millrace` starts Node; infra/image/millrace has the same. By itself Node keeps up to a hundred megabytes for what is thrown away at once,
+ * which makes nothing here faster (`npm run bench -- planning`), and collects its whole heap for every few megabytes that pass through a worker,
+ * which costs more than passing them on (`npm run bench -- downsampling`).
  */
-export const nodeFlags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16'];
+export const nodeFlags = [
+  '--disable-warning=ExperimentalWarning',
+  '--max-semi-space-size=16',
+  '--external-memory-accounted-in-global-limit',
+];
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const packages = join(root, 'node_modules');

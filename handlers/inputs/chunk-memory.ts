@@ -6,10 +6,13 @@
 /** Of 128 KiB each: the indexes of a dozen masters of two hours. */
 const MAX_KEPT_CHUNKS = 256;
 
+/** The bytes of a chunk, in order: as they came over the network, because putting them together takes a second copy. */
+export type Chunk = readonly Buffer[];
+
 /** Of one version of one input. */
 export interface ChunkMemory {
-  get(index: number): Buffer | undefined;
-  keep(index: number, chunk: Buffer): void;
+  get(index: number): Chunk | undefined;
+  keep(index: number, chunk: Chunk): void;
 }
 
 export interface InputMemory {
@@ -19,8 +22,8 @@ export interface InputMemory {
 
 export function createInputMemory(maxChunks: number = MAX_KEPT_CHUNKS): InputMemory {
   /** In the order of their last use. */
-  const chunks = new Map<string, Buffer>();
-  const touch = (key: string, chunk: Buffer) => {
+  const chunks = new Map<string, Chunk>();
+  const touch = (key: string, chunk: Chunk) => {
     chunks.delete(key);
     chunks.set(key, chunk);
   };

@@ -4,13 +4,13 @@
  */
 import { MillraceError } from '../../errors.ts';
 import { NETWORK_RETRY, type RetryPolicy, withRetry } from '../retry.ts';
-import type { ChunkMemory } from './chunk-memory.ts';
+import type { Chunk, ChunkMemory } from './chunk-memory.ts';
 import type { InputSource, SourceBody } from './source.ts';
 
 export const CHUNK_BYTES = 128 * 1024;
 /** Of 16 MB. */
 const MAX_HELD_CHUNKS = 128;
-/** One request asks for so many chunks at the most: half a megabyte, the most that must be asked for again where it breaks off. */
+/** One request asks for so many chunks at the most: half a megabyte. */
 const MAX_RUN_CHUNKS = 4;
 /** A reader that may leave at any moment gets this many first, and twice as many with each request that it waits for. */
 const FIRST_RUN_CHUNKS = 2;
@@ -18,8 +18,14 @@ const FIRST_RUN_CHUNKS = 2;
 const READ_AHEAD_CHUNKS = 24;
 /** Most reads of an index or of a short span end within this many chunks: those ask for nothing ahead. */
 const CHUNKS_BEFORE_READ_AHEAD = 16;
+/** Who has read this much goes on reading: a whole video, from here in requests of two megabytes, which cost a quarter as much. */
+const CHUNKS_BEFORE_LONG_RUNS = 64;
+const LONG_RUN_CHUNKS = 16;
+const LONG_READ_AHEAD_CHUNKS = 32;
 /** What is handed on at a time: a reader that hangs up has then taken little more than it wanted. */
 const PIECE_BYTES = 64 * 1024;
+/** A network that hands out less at a time has its pieces put together: each of them costs a write. */
+const MAX_PIECES = 8;
 /** The first request of an input asks for this much: all of a small one, and most headers. */
 export const OPENING_BYTES = FIRST_RUN_CHUNKS * CHUNK_BYTES;
 /** For one request. A socket that trickles is as bad as one that is silent. */
@@ -46,7 +52,7 @@ export class RangedReader {
   readonly #options: RangedReaderOptions;
   readonly #chunkBytes: number;
   /** In the order of their last use. */
-  readonly #chunks = new Map<number, Promise<Buffer>>();
+  readonly #chunks = new Map<number, Promise<Chunk>>();
 
   constructor(options: RangedReaderOptions) {
     this.#options = options;
@@ -58,7 +64,7 @@ export class RangedReader {
   hold(opening: Buffer): void {
     for (let start = 0; start < opening.length; start += this.#chunkBytes) {
       const end = Math.min(start + this.#chunkBytes, this.totalBytes);
-      if (end <= opening.length) this.#chunks.set(start / this.#chunkBytes, Promise.resolve(opening.subarray(start, end)));
+      if (end <= opening.length) this.#chunks.set(start / this.#chunkBytes, Promise.resolve([opening.subarray(start, end)]));
     }
   }
 
@@ -82,13 +88,10 @@ export class RangedReader {
         this.#fetchRun(index, Math.min(last, index + runChunks - 1));
         runChunks = Math.min(2 * runChunks, MAX_RUN_CHUNKS);
       }
-      if (index - first >= CHUNKS_BEFORE_READ_AHEAD) this.#fetchAhead(index, last);
-      const chunk = await this.#chunk(index);
+      if (index - first >= CHUNKS_BEFORE_LONG_RUNS) this.#fetchAhead(index, last, LONG_RUN_CHUNKS, LONG_READ_AHEAD_CHUNKS);
+      else if (index - first >= CHUNKS_BEFORE_READ_AHEAD) this.#fetchAhead(index, last, MAX_RUN_CHUNKS, READ_AHEAD_CHUNKS);
       const offset = index * this.#chunkBytes;
-      const stop = Math.min(chunk.length, end + 1 - offset);
-      for (let from = Math.max(0, start - offset); from < stop; from += PIECE_BYTES) {
-        yield chunk.subarray(from, Math.min(stop, from + PIECE_BYTES));
-      }
+      yield* piecesBetween(await this.#chunk(index), start - offset, end + 1 - offset);
     }
   }
 
@@ -111,17 +114,17 @@ export class RangedReader {
   }
 
   /** Whole runs only, or the rest. */
-  #fetchAhead(index: number, last: number): void {
-    const horizon = Math.min(last, index + READ_AHEAD_CHUNKS);
+  #fetchAhead(index: number, last: number, runChunks: number, aheadChunks: number): void {
+    const horizon = Math.min(last, index + aheadChunks);
     for (let next = index + 1; next <= horizon; next++) {
       if (this.#holds(next)) continue;
-      if (next + MAX_RUN_CHUNKS - 1 > horizon && horizon < last) return;
-      this.#fetchRun(next, Math.min(last, next + MAX_RUN_CHUNKS - 1));
+      if (next + runChunks - 1 > horizon && horizon < last) return;
+      this.#fetchRun(next, Math.min(last, next + runChunks - 1));
     }
   }
 
   /** A held chunk, as the one that was used last. */
-  #chunk(index: number): Promise<Buffer> {
+  #chunk(index: number): Promise<Chunk> {
     const chunk = this.#chunks.get(index) ?? this.#fetchRun(index, index);
     this.#chunks.delete(index);
     this.#chunks.set(index, chunk);
@@ -129,12 +132,11 @@ export class RangedReader {
   }
 
   /** Asks once for the chunks from `first` on, up to the first that is held. */
-  #fetchRun(first: number, last: number): Promise<Buffer> {
+  #fetchRun(first: number, last: number): Promise<Chunk> {
     let count = 1;
     while (first + count <= last && !this.#holds(first + count)) count++;
-    const run = this.#fetch(first, count);
-    for (let at = 0; at < count; at++) {
-      const chunk = run.then((chunks) => chunks[at] ?? Buffer.alloc(0));
+    const chunks = this.#fetch(first, count);
+    for (const [at, chunk] of chunks.entries()) {
       this.#chunks.set(first + at, chunk);
       // A failed chunk is not held: the next reader may be luckier. Whoever reads it sees its error; unread, it does not matter.
       chunk.catch(() => {
@@ -145,35 +147,51 @@ export class RangedReader {
       if (this.#chunks.size <= MAX_HELD_CHUNKS) break;
       this.#chunks.delete(oldest);
     }
-    return this.#chunks.get(first) ?? run.then(([chunk]) => chunk ?? Buffer.alloc(0));
+    return chunks[0] ?? Promise.resolve([]);
   }
 
-  /** `count` chunks, each in memory of its own: one that is held longer does not hold the others. */
-  async #fetch(first: number, count: number): Promise<readonly Buffer[]> {
-    const { signal, retry = NETWORK_RETRY } = this.#options;
+  /** `count` chunks, each there as soon as bytes behind it have arrived, and the last when the body has ended as it should. */
+  #fetch(first: number, count: number): Promise<Chunk>[] {
+    const { signal, retry = NETWORK_RETRY, memory, source, onBytes } = this.#options;
     const start = first * this.#chunkBytes;
     const lengthBytes = Math.min(count * this.#chunkBytes, this.totalBytes - start);
-    const chunks = Array.from({ length: count }, (_, at) =>
-      Buffer.allocUnsafeSlow(Math.min(this.#chunkBytes, lengthBytes - at * this.#chunkBytes)),
-    );
+    const runs = Array.from({ length: count }, () => ({ ...Promise.withResolvers<Chunk>(), pieces: [] as Buffer[] }));
     let filled = 0;
+    const finish = (at: number) => {
+      const run = runs[at];
+      if (run === undefined) return;
+      const chunk = run.pieces.length > MAX_PIECES ? [Buffer.concat(run.pieces)] : run.pieces;
+      memory?.keep(first + at, chunk);
+      run.resolve(chunk);
+    };
+    const take = (bytes: Buffer) => {
+      for (let taken = 0; taken < bytes.length; ) {
+        const at = Math.floor(filled / this.#chunkBytes);
+        const inChunk = filled - at * this.#chunkBytes;
+        if (inChunk === 0 && at > 0) finish(at - 1);
+        const piece = bytes.subarray(taken, taken + this.#chunkBytes - inChunk);
+        runs[at]?.pieces.push(piece);
+        taken += piece.length;
+        filled += piece.length;
+      }
+    };
     const fill = async () => {
       // What has arrived stays: the next try asks for the rest.
       for await (const bytes of this.#body(start + filled, start + lengthBytes - 1)) {
-        if (filled + bytes.length > lengthBytes) throw tooMuch(this.#options.source);
-        for (let taken = 0; taken < bytes.length; ) {
-          const at = Math.floor(filled / this.#chunkBytes);
-          const copied = bytes.copy(chunks[at] ?? Buffer.alloc(0), filled - at * this.#chunkBytes, taken);
-          taken += copied;
-          filled += copied;
-        }
-        this.#options.onBytes(bytes.length);
+        if (filled + bytes.length > lengthBytes) throw tooMuch(source);
+        take(bytes);
+        onBytes(bytes.length);
       }
-      if (filled < lengthBytes) throw brokenOff(this.#options.source);
+      if (filled < lengthBytes) throw brokenOff(source);
     };
-    await withRetry(fill, { signal, policy: retry, code: 'SOURCE_UNREACHABLE' });
-    for (const [at, chunk] of chunks.entries()) this.#options.memory?.keep(first + at, chunk);
-    return chunks;
+    withRetry(fill, { signal, policy: retry, code: 'SOURCE_UNREACHABLE' }).then(
+      () => finish(count - 1),
+      // Those that are there already keep what they have.
+      (thrown: unknown) => {
+        for (const { reject } of runs) reject(thrown);
+      },
+    );
+    return runs.map(({ promise }) => promise);
   }
 
   async *#body(start: number, end: number): AsyncGenerator<Buffer> {
@@ -192,6 +210,18 @@ export class RangedReader {
       // The time limit of one chunk is the network's fault, not a cancellation.
       throw limited.aborted && !signal.aborted ? brokenOff(source) : thrown;
     }
+  }
+}
+
+/** The bytes of a chunk between two places in it. */
+function* piecesBetween(chunk: Chunk, start: number, end: number): Generator<Buffer> {
+  let at = 0;
+  for (const bytes of chunk) {
+    const stop = Math.min(bytes.length, end - at);
+    for (let from = Math.max(0, start - at); from < stop; from += PIECE_BYTES) {
+      yield bytes.subarray(from, Math.min(stop, from + PIECE_BYTES));
+    }
+    at += bytes.length;
   }
 }
 
