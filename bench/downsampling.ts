@@ -3,17 +3,16 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { nodeFlags } from '../bin/setup.mjs';
 import { formatTable } from '../cli/terminal.ts';
-import { downsampleArguments, downsampledSize } from '../handlers/ffmpeg/arguments/downsample.ts';
 import { locate, type Tools } from '../handlers/ffmpeg/locate.ts';
-import { probe } from '../handlers/ffmpeg/probe.ts';
-import { createTaskRunner, type TaskRunner } from '../handlers/run-task.ts';
-import { silentLogger } from '../log.ts';
 import { type Bench, median } from './measurement.ts';
 import { startBenchOrigin } from './origin.ts';
 
 const execute = promisify(execFile);
+const PROCESS = fileURLToPath(new URL('downsampling-process.ts', import.meta.url));
 const HEIGHT = 360;
 const PART_SECONDS = 5;
 /** As phones record 1080p in H.264. Grain without a limit would take several times as much. */
@@ -35,6 +34,23 @@ export interface DownsamplingReport {
   readonly startUpMs: number;
 }
 
+/** What the measuring process is told. */
+export interface DownsamplingTask {
+  readonly file: string;
+  readonly directory: string;
+  readonly source: string;
+  readonly output: string;
+  /** Of the origin. */
+  readonly host: string;
+  readonly height: number;
+  readonly rounds: number;
+}
+
+export interface DownsamplingMeasured {
+  readonly startUpMs: number;
+  readonly pairs: readonly { readonly bareMs: number; readonly workerMs: number }[];
+}
+
 interface Shape {
   readonly videoSeconds: number;
   readonly width: number;
@@ -44,29 +60,17 @@ interface Shape {
 
 export async function measureDownsampling({ videoSeconds, width, height, rounds }: Shape): Promise<DownsamplingReport> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-  const startedAtMs = performance.now();
-  const tools = await locate();
-  const locatedMs = performance.now() - startedAtMs;
-  const file = await makeVideo(tools, directory, { videoSeconds, width, height });
+  const file = await makeVideo(await locate(), directory, { videoSeconds, width, height });
   const bytes = await readFile(file);
   const origin = await startBenchOrigin(new Map([[NAME, { bytes }]]), undefined);
-  const runner = createTaskRunner({
-    ...{ tools, workDir: join(directory, 'work'), allowHosts: [origin.host], timeLimitSeconds: 600, log: silentLogger },
-  });
+  const { host } = origin;
+  const task: DownsamplingTask = {
+    ...{ file, directory, host, rounds, height: HEIGHT },
+    ...{ source: origin.masterUrl(NAME), output: origin.uploadUrl('out.mp4') },
+  };
   try {
-    const provedAtMs = performance.now();
-    await runner.capabilities();
-    const startUpMs = locatedMs + performance.now() - provedAtMs;
-    const args = await bareArguments(tools, file, join(directory, 'bare.mp4'));
-    const url = { source: origin.masterUrl(NAME), output: origin.uploadUrl('out.mp4') };
-    const pairs: { readonly bareMs: number; readonly workerMs: number }[] = [];
-    // Files that have been read once are in memory for both.
-    await execute(tools.ffmpeg, args);
-    for (let round = 0; round < rounds; round++) {
-      const bareMs = await timeOf(() => execute(tools.ffmpeg, args));
-      const workerMs = await timeOf(() => runTask(runner, url.source, url.output));
-      pairs.push({ bareMs, workerMs });
-    }
+    const { stdout } = await execute(process.execPath, [...nodeFlags, PROCESS, JSON.stringify(task)]);
+    const { startUpMs, pairs }: DownsamplingMeasured = JSON.parse(stdout);
     return {
       ...{ rounds, videoSeconds, sourceBytes: bytes.length, width, height, startUpMs },
       bareMs: median(pairs.map((pair) => pair.bareMs)),
@@ -74,37 +78,9 @@ export async function measureDownsampling({ videoSeconds, width, height, rounds 
       overhead: median(pairs.map((pair) => pair.workerMs / pair.bareMs)) - 1,
     };
   } finally {
-    await runner.close();
     await origin.close();
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-/** What the task itself gives to ffmpeg, but for where the input is. */
-async function bareArguments(tools: Tools, file: string, outputFile: string): Promise<string[]> {
-  const info = await probe({ file }, { ffprobe: tools.ffprobe, signal: new AbortController().signal });
-  const { video, audio } = info;
-  if (video === undefined || audio === undefined) throw new Error('the video was not made');
-  const made = {
-    location: { file },
-    video,
-    size: downsampledSize(video, HEIGHT),
-    rung: 'cpu' as const,
-    outputFile,
-    toneMaps: false,
-  };
-  return downsampleArguments({ ...made, sound: { audio, copied: true } });
-}
-
-async function runTask(runner: TaskRunner, source: string, output: string): Promise<void> {
-  const input = {
-    task: 'DOWNSAMPLING',
-    parameters: { original_video_uri: source, resolution: HEIGHT, output_put_url: output },
-  };
-  const scope = { requestId: 'bench', signal: new AbortController().signal, log: silentLogger, progress: () => {} };
-  const answer = await runner.run(input, scope);
-  if (answer.kind === 'failed') throw answer.error;
-  if (answer.kind !== 'succeeded' || answer.output.rung !== 'cpu') throw new Error('not made by the CPU');
 }
 
 /** Moving pictures with grain, a few seconds of them encoded and then repeated. */
@@ -119,12 +95,6 @@ async function makeVideo({ ffmpeg }: Tools, directory: string, shape: Omit<Shape
   const repetitions = String(Math.round(shape.videoSeconds / PART_SECONDS) - 1);
   await execute(ffmpeg, [...quiet, '-stream_loop', repetitions, '-i', part, '-c', 'copy', file]);
   return file;
-}
-
-async function timeOf(work: () => Promise<unknown>): Promise<number> {
-  const startedAtMs = performance.now();
-  await work();
-  return performance.now() - startedAtMs;
 }
 
 export const downsampling: Bench<DownsamplingReport> = {

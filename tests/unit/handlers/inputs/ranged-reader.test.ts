@@ -122,6 +122,68 @@ describe('RangedReader', () => {
     expect(asked).toEqual([{ start: 0, end: 399 }]);
   });
 
+  it('asks for much at once where its reader goes on and on', async () => {
+    const totalBytes = 30_000;
+    const bytes = Buffer.from(Array.from({ length: totalBytes }, (_, index) => index % 249));
+    const asked: ByteRange[] = [];
+    const source: InputSource = {
+      ...sourceOf(honest),
+      async open(range = { start: 0, end: totalBytes - 1 }) {
+        asked.push(range);
+        const body = Readable.from([bytes.subarray(range.start, range.end + 1)], { objectMode: false });
+        return { ranged: true, totalBytes, etag: 'v1', etagIsWeak: false, contentType: undefined, body };
+      },
+    };
+    const found = await all(readerOf(source, { totalBytes }).read(0, totalBytes - 1));
+    expect(found.equals(bytes)).toBe(true);
+    const lengths = asked.map(({ start, end }) => end + 1 - start);
+    // The first six thousand or so in runs of four chunks, what is read ahead of them too; then in runs of sixteen.
+    expect(Math.max(...lengths.slice(0, 16))).toBe(400);
+    expect(Math.max(...lengths)).toBe(1600);
+    expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(totalBytes);
+  });
+
+  it('hands on a chunk before those behind it are there', async () => {
+    const more = Promise.withResolvers<void>();
+    const slow: Answer = ({ start, end }) =>
+      Readable.from(
+        (async function* () {
+          yield BYTES.subarray(start, start + 150);
+          await more.promise;
+          yield BYTES.subarray(start + 150, end + 1);
+        })(),
+        { objectMode: false },
+      );
+    const pieces = readerOf(sourceOf(slow)).read(0, 399)[Symbol.asyncIterator]();
+    const first = await pieces.next();
+    expect(BYTES.subarray(0, 100).equals(first.value)).toBe(true);
+    more.resolve();
+    await pieces.return?.(undefined);
+  });
+
+  it('puts together what comes in very small pieces, once', async () => {
+    const memory = createInputMemory().chunksOf('a v1');
+    const trickle: Answer = ({ start, end }) =>
+      Readable.from(
+        Array.from({ length: end + 1 - start }, (_, index) => BYTES.subarray(start + index, start + index + 1)),
+        { objectMode: false },
+      );
+    const reader = readerOf(sourceOf(trickle), { memory });
+    expect((await all(reader.read(30, 320))).equals(BYTES.subarray(30, 321))).toBe(true);
+    expect(memory.get(1)).toHaveLength(1);
+  });
+
+  it('hands on nothing of the last chunk of an answer that does not end where it should', async () => {
+    const tooLong: Answer = ({ start, end }) =>
+      Readable.from([BYTES.subarray(start, end + 1), Buffer.from('more')], { objectMode: false });
+    const found: Buffer[] = [];
+    const reading = async () => {
+      for await (const bytes of readerOf(sourceOf(tooLong)).read(0, 399)) found.push(bytes);
+    };
+    await expect(reading()).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE', retryable: false });
+    expect(Buffer.concat(found).length).toBeLessThanOrEqual(300);
+  });
+
   it('asks at once for all of a span that is surely read to its end', async () => {
     const asked: ByteRange[] = [];
     const opened = Promise.withResolvers<void>();
