@@ -7,9 +7,10 @@ import { ChunkList } from '../manifests/chunks.ts';
 import { type Parsed, parseValue } from '../manifests/parse.ts';
 import { chunkKeys, joinStageOf } from './chunk-stage.ts';
 import type { GraphStage } from './graph.ts';
+import { type ItemProblem, type ItemSource, isProblems, outputKeys } from './output-keys.ts';
 import { documentOf, type PlanContext } from './plan-context.ts';
 import { findFanIn } from './plan-inputs.ts';
-import { type ItemProblem, type ItemSource, isProblems, outputKeys, planItems, type StageItems } from './plan-items.ts';
+import { planItems, type StageItems } from './plan-items.ts';
 import type { ItemPhase, PlannedDispatch, PlannedItem, PlannedStage, ResolvedInput, StagePhase } from './plan-types.ts';
 import { writingId } from './snapshot.ts';
 

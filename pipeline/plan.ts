@@ -7,18 +7,11 @@ import type { FieldError } from '../manifests/field-errors.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 import type { Graph, GraphStage } from './graph.ts';
 import type { AttemptName } from './layout.ts';
+import { type ItemProblem, type ItemSource, isProblems, outputKeys } from './output-keys.ts';
 import { chunkless, planInChunks } from './plan-chunks.ts';
 import { addProblem, createContext, documentOf, type PlanContext } from './plan-context.ts';
 import { type ResolvedInputs, resolveInputs } from './plan-inputs.ts';
-import {
-  externalObjects,
-  type ItemProblem,
-  type ItemSource,
-  isProblems,
-  outputKeys,
-  planExternalItems,
-  planItems,
-} from './plan-items.ts';
+import { externalObjects, planExternalItems, planItems } from './plan-items.ts';
 import { addManifestProblem, checkCancel, findManifest, findMisplaced, findWebhooks } from './plan-manifest.ts';
 import type { Plan, PlannedDispatch, PlannedItem, PlannedStage, PlanSettings, StagePhase } from './plan-types.ts';
 import { lookUp, wholeReference } from './references.ts';
