@@ -103,10 +103,12 @@ export class Pollers {
     // Out of the line from the moment of taking on, so that nothing is taken twice for one of them.
     const served: Poller[] = [];
     const movedTo = new Set<number>();
+    let takenAtMs = this.#options.now();
     try {
       const answers = await this.#options.store.write(() => {
         this.#scheduled.delete(queueId);
-        return this.#take(queueId, served, movedTo);
+        takenAtMs = this.#options.now();
+        return this.#take(queueId, takenAtMs, served, movedTo);
       });
       for (const answer of answers) answer();
     } catch (thrown) {
@@ -116,12 +118,11 @@ export class Pollers {
       for (const poller of [...served, ...(this.#lines.get(queueId) ?? [])]) poller.fail(thrown);
     }
     for (const other of movedTo) this.wake(other);
-    this.#setTimer(queueId);
+    this.#setTimer(queueId, takenAtMs);
   }
 
-  #take(queueId: number, served: Poller[], movedTo: Set<number>): Answer[] {
-    const { scope, now, maxInFlight } = this.#options;
-    const nowMs = now();
+  #take(queueId: number, nowMs: number, served: Poller[], movedTo: Set<number>): Answer[] {
+    const { scope, maxInFlight } = this.#options;
     const queue = scope.queues.byId(queueId);
     const answers: Answer[] = [];
     let room = maxInFlight - scope.messages.inFlightUpTo(queueId, nowMs, maxInFlight);
@@ -156,18 +157,20 @@ export class Pollers {
     if (line?.size === 0) this.#lines.delete(queueId);
   }
 
-  /** For the moment when the next message becomes visible; it replaces the one before. */
-  #setTimer(queueId: number): void {
+  /**
+   * For the moment when the next message becomes visible; it replaces the one before. Next after the take, not after now: one that became
+   * visible while the take was committed is nobody's news any more.
+   */
+  #setTimer(queueId: number, takenAtMs: number): void {
     clearTimeout(this.#timers.get(queueId));
     this.#timers.delete(queueId);
     if (this.#closed || !this.#lines.has(queueId)) return;
     const { scope, now } = this.#options;
-    const nowMs = now();
-    const nextMs = scope.messages.nextVisibleAtMs(queueId, nowMs);
+    const nextMs = scope.messages.nextVisibleAtMs(queueId, takenAtMs);
     if (nextMs === undefined) return;
     this.#timers.set(
       queueId,
-      setTimeout(() => this.wake(queueId), nextMs - nowMs),
+      setTimeout(() => this.wake(queueId), nextMs - now()),
     );
   }
 }

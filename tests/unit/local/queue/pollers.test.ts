@@ -78,6 +78,14 @@ test('taking a receive back does nothing to a message that somebody else has rec
   expect(await queue.attribute('work', 'ApproximateNumberOfMessagesNotVisible')).toBe('1');
 });
 
+test('a message that becomes visible while a receive is committed is not missed', async () => {
+  await queue.send('work', 'm', { DelaySeconds: 1 });
+  const waiting = poll({ WaitTimeSeconds: 2 });
+  // Committed together with the receive, which has found nothing by then.
+  await queue.service.store.write(() => queue.pass(1));
+  expect(await bodies(waiting)).toEqual(['m']);
+});
+
 test('closing answers everybody with nothing', async () => {
   const waiting = [poll(), poll()];
   queue.service.pollers.close();
