@@ -13,6 +13,8 @@ export const Run = z.object({
   /** The endpoint's name: `default`, or what the stage names. */
   endpoint: z.string(),
   dispatched_at: Timestamp,
+  /** The claim that it was sent with, which the sweep deletes once the attempt has ended. Records of earlier versions lack it. */
+  claim: Claim.optional(),
   /** The attempts that the run carries, all of one stage: more than one in a batch. */
   attempts: z.array(z.object({ item: z.string(), fingerprint: z.string(), attempt: z.int().min(1) })).min(1),
 });

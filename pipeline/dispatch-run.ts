@@ -38,7 +38,7 @@ export async function dispatchRun(
   items: readonly PlannedDispatch[],
   signal?: AbortSignal,
 ): Promise<RunOutcome> {
-  const { won, prepared } = await claim(source, job, items, signal);
+  const { claim, won, prepared } = await claimItems(source, job, items, signal);
   const [first] = won;
   if (first === undefined) return { kind: 'lost' };
   const log = source.log.child({ job, stage: first.stage });
@@ -46,7 +46,7 @@ export async function dispatchRun(
   for (const { item, attempt } of won) log.debug({ item, attempt, outcome: outcome.kind }, 'run requested');
   switch (outcome.kind) {
     case 'accepted':
-      await recordRun(source, job, won, outcome.runId);
+      await recordRun(source, job, won, claim, outcome.runId);
       log.info({ item: itemNames(won), attempt: first.attempt, runId: outcome.runId }, 'dispatched');
       return { kind: 'dispatched', items: won.length };
     case 'uncertain':
@@ -74,30 +74,41 @@ const aboutItems = (job: string, items: readonly PlannedDispatch[]) => ({
 const itemNames = (items: readonly PlannedDispatch[]): string => items.map(({ item }) => item).join(',');
 
 interface Claimed {
+  readonly claim: Claim;
   /** Items whose claim this consumer won, and that have no result yet. */
   readonly won: readonly PlannedDispatch[];
   /** What they are sent with; where making it fails, that is thrown when it is asked for. */
   readonly prepared: Promise<PreparedRun>;
 }
 
-function claim(source: RunDispatcher, job: string, items: readonly PlannedDispatch[], signal?: AbortSignal): Promise<Claimed> {
+function claimItems(
+  source: RunDispatcher,
+  job: string,
+  items: readonly PlannedDispatch[],
+  signal?: AbortSignal,
+): Promise<Claimed> {
   return (source.trace ?? untraced).span('claim', { attributes: aboutItems(job, items) }, async (span) => {
-    const mine = await createClaims(source, job, items);
+    const claim: Claim = { version: 1, consumer: source.consumerId, claimed_at: new Date(source.now()).toISOString() };
+    const mine = await createClaims(source, job, items, claim);
     const prepared = prepareRun(source, job, mine);
     prepared.catch(() => {});
     const won = await withoutEnded(source, job, mine, signal);
     span.set({ 'millrace.claimed': won.length });
-    return { won, prepared };
+    return { claim, won, prepared };
   });
 }
 
 /** Items whose claim this consumer made. */
-async function createClaims(source: RunDispatcher, job: string, items: readonly PlannedDispatch[]): Promise<PlannedDispatch[]> {
-  const body: Claim = { version: 1, consumer: source.consumerId, claimed_at: new Date(source.now()).toISOString() };
+async function createClaims(
+  source: RunDispatcher,
+  job: string,
+  items: readonly PlannedDispatch[],
+  claim: Claim,
+): Promise<PlannedDispatch[]> {
   const made = new Set<PlannedDispatch>();
   await inParallel(STATE_WRITES_AT_ONCE, items, async (item) => {
     const key = source.layout.stateKey('claims', job, item);
-    if (await source.store.createIfAbsent(key, JSON.stringify(body), { contentType: 'application/json' })) made.add(item);
+    if (await source.store.createIfAbsent(key, JSON.stringify(claim), { contentType: 'application/json' })) made.add(item);
   });
   return items.filter((item) => made.has(item));
 }
@@ -163,13 +174,20 @@ async function sendRun(
   }
 }
 
-async function recordRun(source: RunDispatcher, job: string, items: readonly PlannedDispatch[], runId: string): Promise<void> {
+async function recordRun(
+  source: RunDispatcher,
+  job: string,
+  items: readonly PlannedDispatch[],
+  claim: Claim,
+  runId: string,
+): Promise<void> {
   const [first] = items;
   const run: Run = {
     version: 1,
     run_id: runId,
     endpoint: endpointNameOf(first),
     dispatched_at: new Date(source.now()).toISOString(),
+    claim,
     attempts: items.map(({ item, fingerprint, attempt }) => ({ item, fingerprint, attempt })),
   };
   await inParallel(STATE_WRITES_AT_ONCE, items, async (item) => {

@@ -58,11 +58,13 @@ export async function tellItemStory(
   for (const { fingerprint, attempt, lastModifiedMs } of claims) {
     const key = layout.stateKey('claims', job, name({ fingerprint, attempt }));
     const claim = await readDocument(source, key, Claim, signal);
-    lines.push({ atMs: lastModifiedMs, fingerprint, attempt, what: `claimed by ${claim?.consumer ?? 'a consumer'}` });
+    lines.push({ fingerprint, attempt, ...claiming(claim, lastModifiedMs) });
   }
   for (const { fingerprint, attempt } of runs) {
     const run = await readDocument(source, layout.stateKey('runs', job, name({ fingerprint, attempt })), Run, signal);
     if (run === null) continue;
+    const isSwept = !claims.some((claim) => claim.fingerprint === fingerprint && claim.attempt === attempt);
+    if (isSwept && run.claim !== undefined) lines.push({ fingerprint, attempt, ...claiming(run.claim, 0) });
     const others = run.attempts.length === 1 ? '' : `, with ${run.attempts.length - 1} more of its stage`;
     const what = `RunPod took it: run ${run.run_id} of ${run.endpoint}${others}`;
     lines.push({ atMs: Date.parse(run.dispatched_at), fingerprint, attempt, what });
@@ -90,6 +92,11 @@ export async function tellItemStory(
   }
   lines.sort((a, b) => a.atMs - b.atMs);
   return { item, lines, openRuns, mark: head === null ? undefined : (head.metadata[MARK] ?? null) };
+}
+
+function claiming(claim: Claim | null, lastModifiedMs: number): Pick<StoryLine, 'atMs' | 'what'> {
+  if (claim === null) return { atMs: lastModifiedMs, what: 'claimed by a consumer' };
+  return { atMs: Date.parse(claim.claimed_at), what: `claimed by ${claim.consumer}` };
 }
 
 function ending(status: string, result: Result | null): string {

@@ -16,7 +16,7 @@ export interface Mutant {
 const one = (name: string, file: string, find: string, replace: string): Mutant => ({ name, file, edits: [{ find, replace }] });
 
 const CLAIM =
-  "if (await source.store.createIfAbsent(key, JSON.stringify(body), { contentType: 'application/json' })) made.add(item);";
+  "if (await source.store.createIfAbsent(key, JSON.stringify(claim), { contentType: 'application/json' })) made.add(item);";
 const CALL = 'const outcome = await callRun(source, job, first, won, prepared, signal);';
 
 export const MUTANTS: readonly Mutant[] = [
@@ -25,23 +25,23 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'pipeline/dispatch-run.ts',
     edits: [
       {
-        find: 'const { won, prepared } = await claim(source, job, items, signal);',
+        find: 'const { claim, won, prepared } = await claimItems(source, job, items, signal);',
         replace: 'const [won, prepared] = [items, prepareRun(source, job, items)];',
       },
-      { find: CALL, replace: `${CALL}\n  await claim(source, job, items, signal);` },
+      { find: CALL, replace: `${CALL}\n  const { claim } = await claimItems(source, job, items, signal);` },
     ],
   },
   one(
     'conditional create ignored',
     'pipeline/dispatch-run.ts',
     CLAIM,
-    "if (await source.store.put(key, JSON.stringify(body), { contentType: 'application/json' })) made.add(item);",
+    "if (await source.store.put(key, JSON.stringify(claim), { contentType: 'application/json' })) made.add(item);",
   ),
   one(
     'a lost claim counts as won',
     'pipeline/dispatch-run.ts',
-    'const mine = await createClaims(source, job, items);',
-    'await createClaims(source, job, items);\n    const mine = items;',
+    'const mine = await createClaims(source, job, items, claim);',
+    'await createClaims(source, job, items, claim);\n    const mine = items;',
   ),
   one(
     'no second look after a claim',

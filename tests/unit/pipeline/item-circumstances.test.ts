@@ -173,6 +173,21 @@ describe('why is segment 57 missing?', () => {
     expect(story.at(-1)).toBe('failed, says worker: INPUT_TOO_SHORT: the master ends before (Shorten the segment.)');
   });
 
+  test('who claimed it, although the sweep has deleted the claim', async () => {
+    const world = cutting(1);
+    await world.reconcile();
+    for (const item of lastItems(world))
+      world.finish(item, 'failed', { code: 'INPUT_INVALID', message: 'no sound', retryable: false });
+    expect((await explained(world)).story).toContain('claimed by consumer');
+    expect(await world.sweep()).toMatchObject({ cleared: 1 });
+    expect(world.keys('pipelines-state/claims/')).toEqual([]);
+    expect((await explained(world)).story.slice(-3)).toEqual([
+      'claimed by consumer',
+      'RunPod took it: run run-1 of default',
+      'failed, says worker: INPUT_INVALID: no sound',
+    ]);
+  });
+
   test('it was made, and is gone', async () => {
     const world = cutting(1);
     await world.reconcile();
