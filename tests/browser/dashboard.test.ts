@@ -80,13 +80,16 @@ describe.skipIf(CHROMIUM === undefined || TOOLS === undefined)('the dashboard', 
     await untilStage(page, 'downsample', '1 of 1 done');
     await untilIs(page, 'done');
     // What has ended begins again with the clips, which somebody else makes.
-    for (const index of [0, 1, 2]) await desk.stack.put('talk', `stage/clips/segment_${index}.mp4`, desk.video);
+    const putClip = (index: number) => desk.stack.put('talk', `stage/clips/segment_${index}.mp4`, desk.video);
+    await Promise.all([putClip(0), putClip(1)]);
+    await untilIs(page, 'waiting');
+    await putClip(2);
     await untilStage(page, 'concatenation', '1 of 1 done');
     await untilIs(page, 'done');
 
     await page.locator('[data-cost]', { hasText: 's of GPU' }).waitFor();
     expect(await page.evaluate('window.isTheSamePage')).toBe(true);
-    expect(await page.evaluate('window.seen')).toEqual(expect.arrayContaining(['working', 'done']));
+    expect(await page.evaluate('window.seen')).toEqual(expect.arrayContaining(['done', 'waiting']));
     expect(await page.title()).toBe('✓ talk – Millrace');
     expect(await page.locator('#announcer').textContent()).toContain('talk is now done');
     await row(page, 'concatenation/0').waitFor();
@@ -145,6 +148,8 @@ describe.skipIf(CHROMIUM === undefined || TOOLS === undefined)('the dashboard', 
     await page.getByRole('button', { name: 'Retry' }).click();
     await page.locator('.outcome', { hasText: '1 item will be tried again.' }).waitFor();
     await untilIs(page, 'done');
+    // An output is there a moment before its result is.
+    await page.locator('.story li').filter({ hasText: 'succeeded' }).waitFor();
     expect(await page.locator('.story').textContent()).toMatch(/attempt 2.*succeeded/);
     await page.getByRole('link', { name: 'late', exact: true }).click();
     await untilIs(page, 'done');
