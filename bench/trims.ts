@@ -1,16 +1,20 @@
 /**
  * Many short segments of one long master: the worker's own task runner, in runs of eight and one by one, beside the naive way.
- * All read from and write to one local origin in the same run.
+ * All read from and write to one local origin in the same run, each from a process of its own.
  */
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { locate, type Tools } from '../handlers/ffmpeg/locate.ts';
-import { createTaskRunner, type TaskRunner } from '../handlers/run-task.ts';
-import { silentLogger } from '../log.ts';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { nodeFlags } from '../bin/setup.mjs';
+import { locate } from '../handlers/ffmpeg/locate.ts';
 import { MASTER_FORMATS, type MasterFormat, makeMaster } from './masters.ts';
-import { trimNaively } from './naive-way.ts';
 import { type BenchOrigin, startBenchOrigin, type Throttle, type Traffic } from './origin.ts';
+
+const execute = promisify(execFile);
+const PROCESS = fileURLToPath(new URL('trims-process.ts', import.meta.url));
 
 export interface TrimsOptions {
   /** How long the master is: a multiple of ten. */
@@ -35,7 +39,7 @@ export interface TrimsRow extends Traffic {
   readonly timesFaster: number;
   /** Bytes read, as a share of the naive way's: 0.01 is one in a hundred. */
   readonly bytesShare: number;
-  /** The most that this process (the runner and the origin; ffmpeg is not in it) took beyond what it had before the first way of all. */
+  /** The most that the way's process (ffmpeg is not in it) took beyond what it had before its first segment. */
   readonly rssGrowthBytes: number;
 }
 
@@ -53,15 +57,25 @@ export interface TrimsReport {
 export const SEGMENT_SECONDS = 6;
 /** As the built-in pipeline dispatches them. */
 export const BATCH_SIZE = 8;
-const TIME_LIMIT_SECONDS = 600;
-const MEMORY_INTERVAL_MS = 20;
+
+/** What the process of a way is told. */
+export interface TrimsTask {
+  readonly way: TrimWay;
+  readonly source: string;
+  /** Each output's URL is this and its number. */
+  readonly output: string;
+  /** Of the origin. */
+  readonly host: string;
+  readonly directory: string;
+  readonly starts: readonly number[];
+}
+
+export type TrimsMeasured = Pick<TrimsRow, 'wallMs' | 'rssGrowthBytes'>;
 
 interface Bench {
-  readonly tools: Tools;
   readonly directory: string;
   readonly origin: BenchOrigin;
   readonly starts: readonly number[];
-  readonly rssBeforeBytes: number;
 }
 
 /** One report a network. Throws where any segment fails: then there is nothing to compare. */
@@ -71,7 +85,6 @@ export async function measureTrims(options: TrimsOptions): Promise<TrimsReport[]
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   const rows = networks.map((): TrimsRow[] => []);
   const masterBytes: Partial<Record<MasterFormat, number>> = {};
-  const rssBeforeBytes = process.memoryUsage.rss();
   try {
     for (const format of formats) {
       const folder = join(directory, format);
@@ -81,7 +94,7 @@ export async function measureTrims(options: TrimsOptions): Promise<TrimsReport[]
       for (const [index, throttle] of networks.entries()) {
         const origin = await startBenchOrigin(new Map([[format, master]]), throttle ?? undefined);
         try {
-          const bench = { tools, directory: folder, origin, starts: startsOf(options), rssBeforeBytes };
+          const bench = { directory: folder, origin, starts: startsOf(options) };
           rows[index]?.push(...(await rowsOf(format, bench, options)));
         } finally {
           await origin.close();
@@ -109,26 +122,9 @@ async function rowsOf(format: MasterFormat, bench: Bench, { naiveSegments }: Tri
   const step = starts.length / naiveSegments;
   const sample = starts.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step)).slice(0, naiveSegments);
   const factor = starts.length / sample.length;
-  const measured: (Measured & { readonly way: TrimWay })[] = [];
-  for (const [way, size] of [['batches', BATCH_SIZE] as const, ['singles', 1] as const]) {
-    // A runner of its own each: what one has kept of a master must not serve the other.
-    const workDir = join(bench.directory, way);
-    const runner = createTaskRunner({
-      ...{
-        tools: bench.tools,
-        workDir,
-        allowHosts: [bench.origin.host],
-        timeLimitSeconds: TIME_LIMIT_SECONDS,
-        log: silentLogger,
-      },
-    });
-    try {
-      measured.push({ way, ...(await measure(bench, () => runTasks(runner, format, size, bench))) });
-    } finally {
-      await runner.close();
-    }
-  }
-  const naive = await measure(bench, () => runNaively(format, sample, bench));
+  const batches = await measure('batches', format, bench);
+  const singles = await measure('singles', format, bench);
+  const naive = await measure('naive', format, { ...bench, starts: sample });
   const whole = { ...naive, wallMs: naive.wallMs * factor, traffic: multiplied(naive.traffic, factor) };
   const row = (way: TrimWay, { wallMs, traffic, rssGrowthBytes }: Measured, segmentsMeasured: number): TrimsRow => ({
     ...{ format, way, segmentsMeasured, wallMs, ...traffic },
@@ -136,58 +132,23 @@ async function rowsOf(format: MasterFormat, bench: Bench, { naiveSegments }: Tri
     bytesShare: traffic.downloadedBytes / whole.traffic.downloadedBytes,
     rssGrowthBytes,
   });
-  return [...measured.map(({ way, ...found }) => row(way, found, starts.length)), row('naive', whole, sample.length)];
+  return [row('batches', batches, starts.length), row('singles', singles, starts.length), row('naive', whole, sample.length)];
 }
 
-async function runNaively(format: MasterFormat, starts: readonly number[], { tools, directory, origin }: Bench): Promise<void> {
-  for (const [index, startSeconds] of starts.entries()) {
-    await trimNaively({
-      ...{ ffmpeg: tools.ffmpeg, directory, sourceUrl: origin.masterUrl(format), uploadUrl: origin.uploadUrl(`naive-${index}`) },
-      ...{ startSeconds, durationSeconds: SEGMENT_SECONDS },
-    });
-  }
-}
-
-/** One run after the other, as a worker with one place takes them. */
-async function runTasks(runner: TaskRunner, format: MasterFormat, size: number, { origin, starts }: Bench): Promise<void> {
-  const segments = starts.map((startSeconds, index) => ({
-    source_uri: origin.masterUrl(format),
-    start_sec: startSeconds,
-    duration_sec: SEGMENT_SECONDS,
-    output_put_url: origin.uploadUrl(`segment-${index}.wav`),
-  }));
-  for (let first = 0; first < segments.length; first += size) {
-    const batch = segments.slice(first, first + size);
-    const input = { task: 'AUDIO_TRIM', parameters: size === 1 ? batch[0] : { segments: batch } };
-    const scope = { requestId: `bench-${first}`, signal: new AbortController().signal, log: silentLogger, progress: () => {} };
-    const answer = await runner.run(input, scope);
-    if (answer.kind === 'failed') throw answer.error;
-    if (answer.kind !== 'succeeded' || (answer.output.failed ?? 0) !== 0) throw new Error('A segment was not cut.');
-  }
-}
-
-interface Measured {
-  readonly wallMs: number;
+interface Measured extends TrimsMeasured {
   readonly traffic: Traffic;
-  readonly rssGrowthBytes: number;
 }
 
-async function measure({ origin, rssBeforeBytes }: Bench, work: () => Promise<void>): Promise<Measured> {
-  origin.takeTraffic();
-  let peak = 0;
-  const look = () => {
-    peak = Math.max(peak, process.memoryUsage.rss());
+/** In a process of its own: what one way leaves behind, in its memory or in a worker's cache, is no other's. */
+async function measure(way: TrimWay, format: MasterFormat, { directory, origin, starts }: Bench): Promise<Measured> {
+  const task: TrimsTask = {
+    ...{ way, source: origin.masterUrl(format), output: origin.uploadUrl(`${way}-`), host: origin.host },
+    ...{ directory: join(directory, way), starts },
   };
-  const timer = setInterval(look, MEMORY_INTERVAL_MS);
-  const startedAtMs = performance.now();
-  try {
-    await work();
-    look();
-    const wallMs = performance.now() - startedAtMs;
-    return { wallMs, traffic: origin.takeTraffic(), rssGrowthBytes: peak - rssBeforeBytes };
-  } finally {
-    clearInterval(timer);
-  }
+  origin.takeTraffic();
+  const { stdout } = await execute(process.execPath, [...nodeFlags, PROCESS, JSON.stringify(task)]);
+  const measured: TrimsMeasured = JSON.parse(stdout);
+  return { ...measured, traffic: origin.takeTraffic() };
 }
 
 function multiplied({ downloads, downloadedBytes, uploads, uploadedBytes }: Traffic, factor: number): Traffic {

@@ -9,13 +9,15 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * How `millrace` starts Node; infra/image/millrace has the same. By itself Node keeps up to a hundred megabytes for what is thrown away at once,
- * which makes nothing here faster (`npm run bench -- planning`), and collects its whole heap for every few megabytes that pass through a worker,
- * which costs more than passing them on (`npm run bench -- downsampling`).
+ * How `millrace` starts Node; infra/image/millrace has the same. What passes through a worker lies outside V8's heap, and by itself V8 lets a hundred
+ * megabytes of it pile up, or collects its whole heap for every few: that costs more than passing them on. A small space for what is
+ * thrown away at once, and a heap that may grow to 64 MB before the first collection, take less memory and less time
+ * (`npm run bench -- downsampling trims planning`).
  */
 export const nodeFlags = [
   '--disable-warning=ExperimentalWarning',
-  '--max-semi-space-size=16',
+  '--max-semi-space-size=4',
+  '--initial-heap-size=64',
   '--external-memory-accounted-in-global-limit',
 ];
 
