@@ -103,7 +103,7 @@ export const downsampling: Bench<DownsamplingReport> = {
     measureDownsampling(
       quick
         ? { videoSeconds: 10, width: 640, height: 480, rounds: 1 }
-        : { videoSeconds: 60, width: 1920, height: 1080, rounds: 5 },
+        : { videoSeconds: 60, width: 1920, height: 1080, rounds: 7 },
     ),
   table: ({ rounds, videoSeconds, sourceBytes, width, height, bareMs, workerMs, overhead, startUpMs }) => [
     `${videoSeconds} s of ${width}x${height}, ${((sourceBytes * 8e-6) / videoSeconds).toFixed(0)} Mbit/s, to ${HEIGHT}p; medians of ${rounds} pairs`,

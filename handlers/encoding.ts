@@ -14,7 +14,7 @@ import { planHdr } from './hdr.ts';
 import { onLadder, onRung } from './ladder.ts';
 import { publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
-import { mapInPool } from './pool.ts';
+import { both, mapInPool } from './pool.ts';
 import { chunksOf, type SplitSound, split } from './split.ts';
 import { prepareSubtitles } from './subtitles.ts';
 import type { TaskOutput } from './task.ts';
@@ -29,11 +29,16 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
   const wanted = 'input_video_uri' in parameters ? parameters : withUris(parameters);
   const { millrace } = wanted;
   const destination = context.destination(wanted);
-  const videoInput = await context.openInput(wanted.input_video_uri, plannedEtag(millrace, 'input_video_uri'));
-  const audioInput = await context.openInput(wanted.input_audio_uri, plannedEtag(millrace, 'input_audio_uri'));
-  const info = await context.media.probe(videoInput.data);
+  const openAndProbe = async (uri: string, field: string) => {
+    const input = await context.openInput(uri, plannedEtag(millrace, field));
+    return { input, info: await context.media.probe(input.data) };
+  };
+  const [{ input: videoInput, info }, { input: audioInput, info: audioInfo }] = await both(
+    openAndProbe(wanted.input_video_uri, 'input_video_uri'),
+    openAndProbe(wanted.input_audio_uri, 'input_audio_uri'),
+  );
   const video = videoOf(info, videoInput.label);
-  const audio = audioOf(await context.media.probe(audioInput.data), audioInput.label);
+  const audio = audioOf(audioInfo, audioInput.label);
   const durationSeconds = videoSeconds(info, videoInput.label);
   const sound = { kind: 'encoded', seconds: [durationSeconds], channels: 2 } as const;
   const onProgress = (progress: Parameters<typeof percentOf>[0]) =>

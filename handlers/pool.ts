@@ -1,4 +1,4 @@
-/** Work on a list, a few entries at a time. */
+/** Work on several things at a time. */
 
 /** Results in the list's order. The first failure stops the taking of further entries and is thrown once the running ones end. */
 export async function mapInPool<T, R>(
@@ -23,4 +23,12 @@ export async function mapInPool<T, R>(
   await Promise.all(Array.from({ length: Math.min(size, entries.length) }, lane));
   if (failures.length > 0) throw failures[0];
   return results;
+}
+
+/** Throws, once both have ended, the failure of the first, or else of the second: nothing goes on in the folder of a task that has failed. */
+export async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  const [a, b] = await Promise.allSettled([first, second]);
+  if (a.status === 'rejected') throw a.reason;
+  if (b.status === 'rejected') throw b.reason;
+  return [a.value, b.value];
 }
