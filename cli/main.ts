@@ -32,10 +32,15 @@ const program = new Command('millrace')
   .showHelpAfterError('(add --help for what it takes)')
   .exitOverride();
 
-const asked = process.argv[2] ?? '';
-// Whatever is no command's name is answered with all of them: help, the version, a suggestion.
-const wanted = Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS);
-for (const add of await Promise.all(wanted.map((name) => COMMANDS[name]?.()))) add?.(program);
+const VERSION_FLAGS: readonly string[] = ['-V', '--version'];
+
+/** Whatever is no command's name is answered with all of them: help, a suggestion. */
+function commandsFor(asked: string): readonly string[] {
+  if (VERSION_FLAGS.includes(asked)) return [];
+  return Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS);
+}
+
+for (const add of await Promise.all(commandsFor(process.argv[2] ?? '').map((name) => COMMANDS[name]?.()))) add?.(program);
 
 program.addHelpText(
   'after',
