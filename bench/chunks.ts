@@ -178,12 +178,16 @@ export async function measureChunks({ sourceSeconds, chunkSeconds, simulatedSeco
   }
 }
 
-/** Pictures that move and have grain, so that an encoder has its usual work, in 720p; and sound. */
+/**
+ * Pictures that move and have grain, so that an encoder has its usual work, in 720p; and sound. Without a limit such pictures would take several
+ * times the bit rate of any camera's.
+ */
 async function makeSource(ffmpeg: string, file: string, seconds: number): Promise<void> {
   await execute(ffmpeg, [
     ...['-nostdin', '-v', 'error', '-f', 'lavfi', '-i', `testsrc2=s=1280x720:r=30000/1001:d=${seconds}`],
     ...['-f', 'lavfi', '-i', `aevalsrc='0.4*sin(2*PI*(200+20*t)*t)':s=48000:d=${seconds}`],
-    ...['-vf', 'noise=alls=6:allf=t', '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '20', '-g', '60', '-pix_fmt', 'yuv420p'],
+    ...['-vf', 'noise=alls=6:allf=t', '-c:v', 'libx264', '-preset', 'veryfast', '-g', '60', '-pix_fmt', 'yuv420p'],
+    ...['-b:v', '8M', '-maxrate', '10M', '-bufsize', '10M'],
     ...['-c:a', 'aac', file],
   ]);
 }

@@ -78,7 +78,7 @@ async function remuxed(
   const make = async (): Promise<MadeMaster> => {
     log.debug({ source: input.label }, 'making a source seekable');
     const file = workspace.path(`${name}.mp4`);
-    await media.run((at) => remuxArguments(at(input.data), streamIndex, file));
+    await media.run((at) => remuxArguments(at(input.data, 'whole'), streamIndex, file));
     const { durationSeconds } = audioOf(await media.probe({ file }), input.label);
     return { file, facts: { sampleRate, channels, durationSeconds, pcm: undefined } };
   };

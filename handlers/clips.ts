@@ -100,7 +100,7 @@ async function makeClip(clip: PlacedClip, making: ClipMaking, context: TaskConte
     context.media.run(
       (at) =>
         clipArguments({
-          ...{ location: at(input.data), video, audioIndex: info.audio?.index },
+          ...{ location: at(input.data, 'whole'), video, audioIndex: info.audio?.index },
           ...{ canvas, frames, pictures, videoFile, audioFile },
         }),
       {

@@ -24,7 +24,7 @@ import { isWebSafeSound, whyNotCopied } from './web-safe.ts';
 export async function downsample(parameters: DownsamplingParameters, context: TaskContext): Promise<TaskOutput> {
   const destination = context.destination(parameters);
   const input = await context.openInput(parameters.original_video_uri, plannedEtag(parameters.millrace, 'original_video_uri'));
-  const info = await context.media.probe(input.data);
+  const info = await context.media.probe(input.data, { reading: parameters.chunk === undefined ? 'whole' : 'parts' });
   const video = videoOf(info, input.label);
   const { audio } = info;
   const size = downsampledSize(video, parameters.resolution);
@@ -53,7 +53,7 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
 
   async function copied(): Promise<Published> {
     const end = await context.media.run(
-      (at) => previewCopyArguments({ ...made, sound: soundAs(true), location: at(input.data) }),
+      (at) => previewCopyArguments({ ...made, sound: soundAs(true), location: at(input.data, 'whole') }),
       { cwd, onProgress },
     );
     return published(end.stderrTail, soundAs(true), video.frames);
@@ -64,7 +64,7 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
     return onLadder({ size }, [video], context, async (rung) => {
       const end = await onRung(rung, context, () =>
         context.media.run(
-          (at) => downsampleArguments({ ...made, sound, rung, toneMaps: hdr.toneMaps, location: at(input.data) }),
+          (at) => downsampleArguments({ ...made, sound, rung, toneMaps: hdr.toneMaps, location: at(input.data, 'whole') }),
           { cwd, onProgress },
         ),
       );
@@ -75,7 +75,10 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
   function soundToJoin(sound: PreviewSound): SplitSound {
     return {
       make: async (file) => {
-        const end = await context.media.run((at) => previewSoundArguments(at(input.data), sound, file), { cwd, onProgress });
+        const end = await context.media.run((at) => previewSoundArguments(at(input.data, 'whole'), sound, file), {
+          cwd,
+          onProgress,
+        });
         return end.stderrTail;
       },
       verify: (found, file) => verifyVideoSound(file, found, expectedSound(info, sound), context),

@@ -31,7 +31,7 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
   const destination = context.destination(wanted);
   const openAndProbe = async (uri: string, field: string) => {
     const input = await context.openInput(uri, plannedEtag(millrace, field));
-    return { input, info: await context.media.probe(input.data) };
+    return { input, info: await context.media.probe(input.data, { reading: 'whole' }) };
   };
   const [{ input: videoInput, info }, { input: audioInput, info: audioInfo }] = await both(
     openAndProbe(wanted.input_video_uri, 'input_video_uri'),
@@ -50,7 +50,7 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
     const toJoin: SplitSound = {
       make: async (outputFile) => {
         const end = await context.media.run(
-          (at) => encodeSoundArguments({ audioLocation: at(audioInput.data), audio, durationSeconds, outputFile }),
+          (at) => encodeSoundArguments({ audioLocation: at(audioInput.data, 'whole'), audio, durationSeconds, outputFile }),
           { cwd, onProgress },
         );
         return end.stderrTail;
@@ -72,7 +72,8 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
       context.media.run(
         (at) =>
           encodeArguments({
-            ...{ videoLocation: at(videoInput.data), video, audioLocation: at(audioInput.data), audio },
+            ...{ videoLocation: at(videoInput.data, 'whole'), video },
+            ...{ audioLocation: at(audioInput.data, 'whole'), audio },
             ...{ subtitles: wanted.subtitles, durationSeconds, rung, toneMaps, outputFile },
           }),
         { cwd, env, onProgress },

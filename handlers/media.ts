@@ -7,7 +7,7 @@ import type { Tools } from './ffmpeg/locate.ts';
 import { type MediaInfo, probe } from './ffmpeg/probe.ts';
 import type { FfmpegProgress } from './ffmpeg/progress.ts';
 import { progressReader, runTool, type ToolEnd } from './ffmpeg/run.ts';
-import type { Gateway, Lease } from './inputs/gateway.ts';
+import type { Gateway, Lease, Reading } from './inputs/gateway.ts';
 import type { OpenInput } from './inputs/open-input.ts';
 
 export type MediaData = OpenInput['data'];
@@ -21,14 +21,24 @@ export interface RunOptions {
   readonly onStdout?: (chunk: Buffer) => void | Promise<void>;
 }
 
+export interface ProbeOptions {
+  /** ffmpeg's names of the containers that may be looked into; those of media unless given. */
+  readonly formats?: string;
+  /** `whole` where the task reads all of it afterwards: what is fetched ahead is then held for that. In parts unless told. */
+  readonly reading?: Reading;
+}
+
+/** Where an input is; read in parts unless told. */
+export type At = (data: MediaData, reading?: Reading) => MediaLocation;
+
 export interface Media {
   /** Throws INPUT_INVALID, CODEC_UNSUPPORTED, or what went wrong upstream. */
-  probe(data: MediaData, formats?: string): Promise<MediaInfo>;
+  probe(data: MediaData, options?: ProbeOptions): Promise<MediaInfo>;
   /**
    * Runs ffmpeg with the arguments that `build` makes; `at` tells where an input is while this run lasts. What went wrong upstream
    * wins over ffmpeg's own error, and over its success: it takes a broken connection for the end of the input.
    */
-  run(build: (at: (data: MediaData) => MediaLocation) => readonly string[], options?: RunOptions): Promise<ToolEnd>;
+  run(build: (at: At) => readonly string[], options?: RunOptions): Promise<ToolEnd>;
 }
 
 export interface MediaOptions {
@@ -39,13 +49,13 @@ export interface MediaOptions {
 }
 
 export function createMedia({ tools, gateway, signal, trace = untraced }: MediaOptions): Media {
-  async function withLeases<T>(work: (at: (data: MediaData) => MediaLocation) => Promise<T>): Promise<T> {
+  async function withLeases<T>(work: (at: At) => Promise<T>): Promise<T> {
     const leases: Lease[] = [];
-    const at = (data: MediaData): MediaLocation => {
+    const at: At = (data, reading = 'parts') => {
       if ('file' in data) return { file: data.file };
       // ffmpeg would call it a server's error: no range of it can be served.
       if (data.reader.totalBytes === 0) throw new MillraceError('INPUT_INVALID', 'An input is empty.');
-      const lease = gateway.lease(data.reader);
+      const lease = gateway.lease(data.reader, reading);
       leases.push(lease);
       return { url: lease.url };
     };
@@ -63,9 +73,9 @@ export function createMedia({ tools, gateway, signal, trace = untraced }: MediaO
   }
 
   return {
-    probe(data, formats) {
-      const options = { ffprobe: tools.ffprobe, signal, ...(formats === undefined ? {} : { formats }) };
-      return trace.span('ffprobe', {}, () => withLeases(async (at) => probe(at(data), options)));
+    probe(data, { reading, ...formats } = {}) {
+      const options = { ffprobe: tools.ffprobe, signal, ...formats };
+      return trace.span('ffprobe', {}, () => withLeases(async (at) => probe(at(data, reading), options)));
     },
     run(build, { onProgress, onStdout, ...options } = {}) {
       const work = (span: Span) =>

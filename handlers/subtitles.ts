@@ -22,7 +22,7 @@ export async function prepareSubtitles(input: OpenInput, context: TaskContext): 
   const fetched = workspace.path('subtitles.input');
   await pipeline(input.stream(), createWriteStream(fetched), { signal: context.signal });
   // A playlist in its place would be followed by whatever opens it as media; this refuses it.
-  const info = await media.probe({ file: fetched }, SUBTITLE_FORMATS).catch((thrown: unknown) => {
+  const info = await media.probe({ file: fetched }, { formats: SUBTITLE_FORMATS }).catch((thrown: unknown) => {
     if (!(thrown instanceof MillraceError) || thrown.code !== 'INPUT_INVALID') throw thrown;
     throw new MillraceError('INPUT_INVALID', `${input.label} is not a subtitle file that can be read (ASS, SubRip, WebVTT).`);
   });

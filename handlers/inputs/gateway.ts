@@ -19,8 +19,14 @@ export interface Lease {
   close(): void;
 }
 
+/**
+ * `parts`: the process will hang up and ask from elsewhere, so that little more is to be fetched than it takes. `whole`: sooner or later it reads
+ * nearly every byte, and waits for none of them; what was fetched before a seek is held for after it.
+ */
+export type Reading = 'parts' | 'whole';
+
 export interface Gateway {
-  lease(reader: RangedReader): Lease;
+  lease(reader: RangedReader, reading: Reading): Lease;
   close(): Promise<void>;
 }
 
@@ -31,6 +37,7 @@ export interface GatewayOptions {
 
 interface Entry {
   readonly reader: RangedReader;
+  readonly reading: Reading;
   failure: MillraceError | undefined;
 }
 
@@ -52,9 +59,9 @@ export async function startGateway({ randomToken }: GatewayOptions): Promise<Gat
   server.unref();
   const port = portOf(server);
   return {
-    lease(reader) {
+    lease(reader, reading) {
       const token = randomToken();
-      const entry: Entry = { reader, failure: undefined };
+      const entry: Entry = { reader, reading, failure: undefined };
       entries.set(token, entry);
       return { url: `http://127.0.0.1:${port}/${token}`, failure: () => entry.failure, close: () => void entries.delete(token) };
     },
@@ -69,8 +76,8 @@ export async function startGateway({ randomToken }: GatewayOptions): Promise<Gat
 
 /**
  * ffmpeg asks for everything from an offset to the end, reads a little, and hangs up to seek. Sockets between processes take
- * megabytes before anything is read from them, all of which would have been fetched for nothing: so at the beginning of a response
- * more is fetched only once its reader has taken everything that was sent.
+ * megabytes before anything is read from them, all of which would have been fetched for nothing: so at the beginning of a response to who
+ * reads in parts more is fetched only once everything that was sent has been taken.
  */
 const WATCHED_BYTES = 2 * 1024 * 1024;
 /** Between two looks, which take the kernel some milliseconds each where its tables are large. */
@@ -78,7 +85,7 @@ const LOOK_INTERVAL_MS = { first: 4, most: 32 };
 /** Where nobody can tell what was taken: long enough for a hang-up to arrive. */
 const REST_MS = 8;
 
-async function serve({ reader }: Entry, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve({ reader, reading }: Entry, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405).end();
   const total = reader.totalBytes;
   const range = requestedRange(request.headers.range, total);
@@ -94,7 +101,7 @@ async function serve({ reader }: Entry, request: IncomingMessage, response: Serv
   if (request.method === 'HEAD') return void response.writeHead(status, headers).end();
   let sentBytes = 0;
   const isMoreWanted = async () => sentBytes > WATCHED_BYTES || (await isAllTaken(response));
-  for await (const bytes of reader.read(start, end, isMoreWanted)) {
+  for await (const bytes of reader.read(start, end, reading === 'parts' ? isMoreWanted : undefined)) {
     if (response.destroyed) return;
     // Only now: an input that cannot be read at all answers 502 instead of an empty 200.
     if (!response.headersSent) response.writeHead(status, headers);

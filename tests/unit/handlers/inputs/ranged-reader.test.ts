@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -276,7 +276,7 @@ describe('gateway', () => {
 
   it('serves ranges of a lease, and nothing once it is closed', async () => {
     gateway = await startGateway({ randomToken: () => 'token' });
-    const lease = gateway.lease(readerOf(sourceOf(honest)));
+    const lease = gateway.lease(readerOf(sourceOf(honest)), 'parts');
     const part = await fetch(lease.url, { headers: { range: 'bytes=10-19' } });
     expect([part.status, part.headers.get('content-range')]).toEqual([206, 'bytes 10-19/1000']);
     expect(Buffer.from(await part.arrayBuffer()).equals(BYTES.subarray(10, 20))).toBe(true);
@@ -290,9 +290,8 @@ describe('gateway', () => {
     expect((await fetch(lease.url)).status).toBe(404);
   });
 
-  it.skipIf(process.platform !== 'linux')('fetches no more for a reader who does not read', async () => {
-    gateway = await startGateway({ randomToken: () => 'token' });
-    const totalBytes = 64 * CHUNK_BYTES;
+  /** A source that counts what it is asked for. */
+  function countingSource(totalBytes: number): { source: InputSource; askedBytes: () => number } {
     let askedBytes = 0;
     const source: InputSource = {
       ...sourceOf(honest),
@@ -302,18 +301,44 @@ describe('gateway', () => {
         return { ranged: true, totalBytes, etag: 'v1', etagIsWeak: false, contentType: undefined, body };
       },
     };
-    const lease = gateway.lease(readerOf(source, { totalBytes, chunkBytes: CHUNK_BYTES }));
-    const { hostname, port, pathname } = new URL(lease.url);
+    return { source, askedBytes: () => askedBytes };
+  }
+
+  /** Has read the headers and a little more: what an mp4 reader takes before it seeks. */
+  async function readerThatRests(url: string): Promise<Socket> {
+    const { hostname, port, pathname } = new URL(url);
     const socket = connect({ host: hostname, port: Number(port) });
     socket.write(`GET ${pathname} HTTP/1.1\r\nhost: ${hostname}\r\nconnection: close\r\nrange: bytes=0-\r\n\r\n`);
-    // Headers and a little more: what an mp4 reader takes before it seeks.
     await once(socket, 'readable');
     socket.read(1);
     await sleep(LONG_AFTER_MS);
-    expect(askedBytes).toBe(2 * CHUNK_BYTES);
+    return socket;
+  }
+
+  it.skipIf(process.platform !== 'linux')('fetches no more for a reader of parts who does not read', async () => {
+    gateway = await startGateway({ randomToken: () => 'token' });
+    const totalBytes = 64 * CHUNK_BYTES;
+    const { source, askedBytes } = countingSource(totalBytes);
+    const lease = gateway.lease(readerOf(source, { totalBytes, chunkBytes: CHUNK_BYTES }), 'parts');
+    const socket = await readerThatRests(lease.url);
+    expect(askedBytes()).toBe(2 * CHUNK_BYTES);
     socket.resume();
     await once(socket, 'close');
-    expect(askedBytes).toBe(totalBytes);
+    expect(askedBytes()).toBe(totalBytes);
+    expect(lease.failure()).toBeUndefined();
+  });
+
+  it('fetches ahead for a reader of the whole, and nothing twice where it hangs up and asks again', async () => {
+    gateway = await startGateway({ randomToken: () => 'token' });
+    const totalBytes = 64 * CHUNK_BYTES;
+    const { source, askedBytes } = countingSource(totalBytes);
+    const lease = gateway.lease(readerOf(source, { totalBytes, chunkBytes: CHUNK_BYTES }), 'whole');
+    const socket = await readerThatRests(lease.url);
+    expect(askedBytes()).toBeGreaterThan(8 * CHUNK_BYTES);
+    socket.destroy();
+    const rest = await fetch(lease.url, { headers: { range: 'bytes=48-' } });
+    expect((await rest.arrayBuffer()).byteLength).toBe(totalBytes - 48);
+    expect(askedBytes()).toBe(totalBytes);
     expect(lease.failure()).toBeUndefined();
   });
 
@@ -325,6 +350,7 @@ describe('gateway', () => {
           throw new MillraceError('SOURCE_MISSING', 'gone');
         }),
       ),
+      'parts',
     );
     expect((await fetch(lease.url)).status).toBe(502);
     expect(lease.failure()).toMatchObject({ code: 'SOURCE_MISSING' });
