@@ -170,7 +170,7 @@ export class Pollers {
     if (nextMs === undefined) return;
     this.#timers.set(
       queueId,
-      setTimeout(() => this.wake(queueId), nextMs - now()),
+      setTimeout(() => this.wake(queueId), Math.max(0, nextMs - now())),
     );
   }
 }
