@@ -58,13 +58,14 @@ export async function tellItemStory(
   for (const { fingerprint, attempt, lastModifiedMs } of claims) {
     const key = layout.stateKey('claims', job, name({ fingerprint, attempt }));
     const claim = await readDocument(source, key, Claim, signal);
-    lines.push({ fingerprint, attempt, ...claiming(claim, lastModifiedMs) });
+    const told = claim === null ? { atMs: lastModifiedMs, what: 'claimed by a consumer' } : claiming(claim);
+    lines.push({ fingerprint, attempt, ...told });
   }
   for (const { fingerprint, attempt } of runs) {
     const run = await readDocument(source, layout.stateKey('runs', job, name({ fingerprint, attempt })), Run, signal);
     if (run === null) continue;
     const isSwept = !claims.some((claim) => claim.fingerprint === fingerprint && claim.attempt === attempt);
-    if (isSwept && run.claim !== undefined) lines.push({ fingerprint, attempt, ...claiming(run.claim, 0) });
+    if (isSwept && run.claim !== undefined) lines.push({ fingerprint, attempt, ...claiming(run.claim) });
     const others = run.attempts.length === 1 ? '' : `, with ${run.attempts.length - 1} more of its stage`;
     const what = `RunPod took it: run ${run.run_id} of ${run.endpoint}${others}`;
     lines.push({ atMs: Date.parse(run.dispatched_at), fingerprint, attempt, what });
@@ -94,8 +95,7 @@ export async function tellItemStory(
   return { item, lines, openRuns, mark: head === null ? undefined : (head.metadata[MARK] ?? null) };
 }
 
-function claiming(claim: Claim | null, lastModifiedMs: number): Pick<StoryLine, 'atMs' | 'what'> {
-  if (claim === null) return { atMs: lastModifiedMs, what: 'claimed by a consumer' };
+function claiming(claim: Claim): Pick<StoryLine, 'atMs' | 'what'> {
   return { atMs: Date.parse(claim.claimed_at), what: `claimed by ${claim.consumer}` };
 }
 

@@ -7,7 +7,6 @@ import { segmentSamples } from '../../../handlers/audio-segment.ts';
 import { withUris } from '../../../handlers/encoding.ts';
 import { destinationOf } from '../../../handlers/outputs/destination.ts';
 import { parseTask, runContextsOf } from '../../../handlers/parse-task.ts';
-import { mapInPool } from '../../../handlers/pool.ts';
 import { expiryMs, isExpired, withoutSignature } from '../../../handlers/presigned-url.ts';
 import { delayMs, withRetry } from '../../../handlers/retry.ts';
 import { plannedEtag } from '../../../handlers/task-context.ts';
@@ -69,33 +68,6 @@ describe('withRetry', () => {
     expect([1, 2, 3, 9].map((attempt) => delayMs(attempt, { attempts: 9, firstDelayMs: 100, maxDelayMs: 350 }))).toEqual([
       100, 200, 350, 350,
     ]);
-  });
-});
-
-describe('mapInPool', () => {
-  it('keeps the order, and the bound', async () => {
-    let running = 0;
-    let most = 0;
-    const results = await mapInPool([5, 1, 3, 2, 4], 2, async (value, index) => {
-      running++;
-      most = Math.max(most, running);
-      for (let turn = 0; turn < value; turn++) await new Promise(setImmediate);
-      running--;
-      return value * 10 + index;
-    });
-    expect(results).toEqual([50, 11, 32, 23, 44]);
-    expect(most).toBe(2);
-  });
-
-  it('throws the first failure once the running ones ended, and takes no more', async () => {
-    const taken: number[] = [];
-    const work = mapInPool([0, 1, 2, 3, 4], 2, async (value) => {
-      taken.push(value);
-      if (value === 1) throw new Error('one');
-      await new Promise(setImmediate);
-    });
-    await expect(work).rejects.toThrow('one');
-    expect(taken).toEqual([0, 1]);
   });
 });
 
