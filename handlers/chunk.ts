@@ -63,20 +63,19 @@ function encodeFrom(work: PlannedWork, unsought: boolean, context: TaskContext):
   const outputFile = context.workspace.path('chunk.mp4');
   const videoSeconds = chunk.frames / framesPerSecond(rateOf(chunk));
   const startSeconds = info.startSeconds ?? 0;
-  return onLadder({ size }, [video], context, async (rung) => {
-    const end = await onRung(rung, context, () =>
+  return onLadder({ size }, [video], context, (rung) => {
+    const run = () =>
       context.media.run((at) => chunkArguments({ ...work, startSeconds, unsought, rung, location: at(input.data), outputFile }), {
         cwd: context.workspace.directory,
         ...(env === undefined ? {} : { env }),
         onProgress: (progress) => context.progress(percentOf(progress, videoSeconds), progress.speed),
-      }),
-    );
+      });
     // How long pictures of uneven pace last is told with the sound alone, so it is looked at once they are joined.
     const isTold = chunk.to_end !== true || video.constantRate;
     const expected = { ...size, audio: false, videoSeconds: isTold ? videoSeconds : undefined };
     return publish(
       {
-        ...{ file: outputFile, contentType: 'video/mp4', destination, stderrTail: end.stderrTail },
+        ...{ file: outputFile, make: () => onRung(rung, context, run), contentType: 'video/mp4', destination },
         // Where the source ends nothing but its header knows how many there should be.
         verify: (made) => verifyVideo(made, chunk.to_end === true ? expected : { ...expected, frames: chunk.frames }),
       },

@@ -5,19 +5,16 @@ import { MillraceError } from '../errors.ts';
 import type { ConcatenationParameters } from '../manifests/tasks.ts';
 import { CUT_BLOCK_BYTES } from './ffmpeg/arguments/audio-cut.ts';
 import { type Canvas, type ClipPictures, clipArguments, samplesAt } from './ffmpeg/arguments/concatenate.ts';
-import { framesPerSecond, type MediaInfo, type VideoStream } from './ffmpeg/probe.ts';
+import { framesPerSecond, type VideoStream } from './ffmpeg/probe.ts';
 import { percentOf } from './ffmpeg/progress.ts';
-import type { OpenInput } from './inputs/open-input.ts';
 import { onRung } from './ladder.ts';
-import { mapInPool } from './pool.ts';
+import { both, mapInPool } from './pool.ts';
 import { isSystemError } from './retry.ts';
 import { plannedEtag, type TaskContext } from './task-context.ts';
-import { videoOf } from './video-input.ts';
+import { openAndProbe, type SeenInput, videoOf } from './video-input.ts';
 import { appendAll, appendSilence } from './wav.ts';
 
-export interface SourceClip {
-  readonly input: OpenInput;
-  readonly info: MediaInfo;
+export interface SourceClip extends SeenInput {
   readonly video: VideoStream;
 }
 
@@ -37,8 +34,7 @@ export async function openClips(
   context: TaskContext,
 ): Promise<SourceClip[]> {
   return mapInPool(segment_urls, PROBES_AT_A_TIME, async (uri, index) => {
-    const input = await context.openInput(uri, plannedEtag(millrace, 'segment_urls', index));
-    const info = await context.media.probe(input.data);
+    const { input, info } = await openAndProbe(uri, plannedEtag(millrace, 'segment_urls', index), context);
     // Each clip is read again when its turn comes; until then a thousand of them would hold a thousand buffers.
     if ('reader' in input.data) input.data.reader.release();
     return { input, info, video: videoOf(info, input.label) };
@@ -96,7 +92,7 @@ async function makeClip(clip: PlacedClip, making: ClipMaking, context: TaskConte
   const { index, audioFile, canvas, pictures, totalFrames } = making;
   const videoFile = context.workspace.path(clipFile(index));
   const clipSeconds = frames / framesPerSecond(canvas.rate);
-  await onRung(pictures === 'copied' ? 'cpu' : pictures.rung, context, () =>
+  const written = onRung(pictures === 'copied' ? 'cpu' : pictures.rung, context, () =>
     context.media.run(
       (at) =>
         clipArguments({
@@ -111,7 +107,8 @@ async function makeClip(clip: PlacedClip, making: ClipMaking, context: TaskConte
       },
     ),
   );
-  const made = (await context.media.probe({ file: videoFile })).video?.frames;
+  const [, found] = await both(written, context.media.probe(written.then(() => ({ file: videoFile }))));
+  const made = found.video?.frames;
   if (made === frames) return;
   // A copy that differs from its header may still be encoded.
   const code = pictures === 'copied' ? 'OUTPUT_INVALID' : 'INPUT_INVALID';

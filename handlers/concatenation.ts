@@ -16,6 +16,7 @@ import {
   joinArguments,
 } from './ffmpeg/arguments/concatenate.ts';
 import { framesPerSecond, type MediaInfo } from './ffmpeg/probe.ts';
+import type { ToolEnd } from './ffmpeg/run.ts';
 import { planHdr } from './hdr.ts';
 import { type Climbed, copyReport, onLadder, unlessUnfit } from './ladder.ts';
 import { type Published, publish } from './outputs/publish.ts';
@@ -41,13 +42,14 @@ export async function concatenate(parameters: ConcatenationParameters, context: 
   async function join(clips: readonly PlacedClip[], pictures: ClipPictures): Promise<Joined> {
     await makeClips(clips, canvas, pictures, context);
     const frames = clips.reduce((sum, clip) => sum + clip.frames, 0);
-    const { file, stderrTail } = await joinClips(clips, canvas, parameters.audio_kbps, context);
+    const file = context.workspace.path('concatenated.mp4');
+    const make = () => joinClips(clips, canvas, parameters.audio_kbps, file, context);
     const verify = async (info: MediaInfo) => {
       verifyJoined(info, canvas, frames);
       const sound = { kind: 'encoded', seconds: [frames / framesPerSecond(canvas.rate)], channels: CUT_CHANNELS } as const;
       await verifyVideoSound(file, info, sound, context);
     };
-    return { frames, published: await publish({ file, contentType: 'video/mp4', destination, verify, stderrTail }, context) };
+    return { frames, published: await publish({ file, make, contentType: 'video/mp4', destination, verify }, context) };
   }
 
   // Whoever names a quality wants it made.
@@ -94,16 +96,15 @@ async function joinClips(
   clips: readonly PlacedClip[],
   canvas: Canvas,
   audioKbps: number | undefined,
+  outputFile: string,
   { workspace, media }: TaskContext,
-): Promise<{ file: string; stderrTail: string }> {
+): Promise<ToolEnd> {
   const listFile = workspace.path('clips.ffconcat');
   const entries = clips.map(({ frames }, index) => ({ file: clipFile(index), frames }));
   await writeFile(listFile, concatList(entries, canvas.rate));
-  const outputFile = workspace.path('concatenated.mp4');
   const audioFile = workspace.path(AUDIO_FILE);
   const args = joinArguments({ listFile, audioFile, rate: canvas.rate, audioKbps, outputFile });
-  const { stderrTail } = await media.run(() => args, { cwd: workspace.directory });
-  return { file: outputFile, stderrTail };
+  return media.run(() => args, { cwd: workspace.directory });
 }
 
 /** Containers round to their own units, and nothing else may. */

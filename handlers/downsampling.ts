@@ -10,6 +10,7 @@ import {
   previewSoundArguments,
 } from './ffmpeg/arguments/downsample.ts';
 import { percentOf } from './ffmpeg/progress.ts';
+import type { ToolEnd } from './ffmpeg/run.ts';
 import { planHdr } from './hdr.ts';
 import { type Climbed, copyReport, onLadder, onRung, unlessUnfit } from './ladder.ts';
 import { type Published, publish } from './outputs/publish.ts';
@@ -17,14 +18,15 @@ import { verifyVideo } from './outputs/verify.ts';
 import { chunksOf, type SplitSound, split } from './split.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
-import { expectedDuration, expectedSound, videoOf } from './video-input.ts';
+import { expectedDuration, expectedSound, openAndProbe, videoOf } from './video-input.ts';
 import { verifyVideoSound } from './video-sound.ts';
 import { isWebSafeSound, whyNotCopied } from './web-safe.ts';
 
 export async function downsample(parameters: DownsamplingParameters, context: TaskContext): Promise<TaskOutput> {
   const destination = context.destination(parameters);
-  const input = await context.openInput(parameters.original_video_uri, plannedEtag(parameters.millrace, 'original_video_uri'));
-  const info = await context.media.probe(input.data, { reading: parameters.chunk === undefined ? 'whole' : 'parts' });
+  const etag = plannedEtag(parameters.millrace, 'original_video_uri');
+  const reading = parameters.chunk === undefined ? 'whole' : 'parts';
+  const { input, info } = await openAndProbe(parameters.original_video_uri, etag, context, { reading });
   const video = videoOf(info, input.label);
   const { audio } = info;
   const size = downsampledSize(video, parameters.resolution);
@@ -39,10 +41,10 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
   const expected = { ...size, audio: audio !== undefined, ...expectedDuration(info) };
   const onProgress = (progress: Parameters<typeof percentOf>[0]) =>
     context.progress(percentOf(progress, info.durationSeconds ?? 0), progress.speed);
-  const published = (stderrTail: string, sound: PreviewSound | undefined, frames?: number) =>
+  const makeAndPublish = (make: () => Promise<ToolEnd>, sound: PreviewSound | undefined, frames?: number) =>
     publish(
       {
-        ...{ file: outputFile, contentType: 'video/mp4', destination, stderrTail },
+        ...{ file: outputFile, make, contentType: 'video/mp4', destination },
         verify: async (found) => {
           verifyVideo(found, frames === undefined ? expected : { ...expected, frames });
           if (sound !== undefined) await verifyVideoSound(outputFile, found, expectedSound(info, sound), context);
@@ -51,36 +53,28 @@ export async function downsample(parameters: DownsamplingParameters, context: Ta
       context,
     );
 
-  async function copied(): Promise<Published> {
-    const end = await context.media.run(
-      (at) => previewCopyArguments({ ...made, sound: soundAs(true), location: at(input.data, 'whole') }),
-      { cwd, onProgress },
-    );
-    return published(end.stderrTail, soundAs(true), video.frames);
+  function copied(): Promise<Published> {
+    const sound = soundAs(true);
+    const make = () =>
+      context.media.run((at) => previewCopyArguments({ ...made, sound, location: at(input.data, 'whole') }), { cwd, onProgress });
+    return makeAndPublish(make, sound, video.frames);
   }
 
   /** Where a copy has just failed, the sound may be why. */
   async function encoded(sound: PreviewSound | undefined): Promise<Climbed<Published>> {
-    return onLadder({ size }, [video], context, async (rung) => {
-      const end = await onRung(rung, context, () =>
+    return onLadder({ size }, [video], context, (rung) => {
+      const run = () =>
         context.media.run(
           (at) => downsampleArguments({ ...made, sound, rung, toneMaps: hdr.toneMaps, location: at(input.data, 'whole') }),
           { cwd, onProgress },
-        ),
-      );
-      return published(end.stderrTail, sound);
+        );
+      return makeAndPublish(() => onRung(rung, context, run), sound);
     });
   }
 
   function soundToJoin(sound: PreviewSound): SplitSound {
     return {
-      make: async (file) => {
-        const end = await context.media.run((at) => previewSoundArguments(at(input.data, 'whole'), sound, file), {
-          cwd,
-          onProgress,
-        });
-        return end.stderrTail;
-      },
+      make: (file) => context.media.run((at) => previewSoundArguments(at(input.data, 'whole'), sound, file), { cwd, onProgress }),
       verify: (found, file) => verifyVideoSound(file, found, expectedSound(info, sound), context),
     };
   }

@@ -19,7 +19,7 @@ import { chunksOf, type SplitSound, split } from './split.ts';
 import { prepareSubtitles } from './subtitles.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
-import { audioOf, videoOf, videoSeconds } from './video-input.ts';
+import { audioOf, openAndProbe, videoOf, videoSeconds } from './video-input.ts';
 import { verifyVideoSound } from './video-sound.ts';
 
 const FONTS_AT_A_TIME = 4;
@@ -29,13 +29,10 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
   const wanted = 'input_video_uri' in parameters ? parameters : withUris(parameters);
   const { millrace } = wanted;
   const destination = context.destination(wanted);
-  const openAndProbe = async (uri: string, field: string) => {
-    const input = await context.openInput(uri, plannedEtag(millrace, field));
-    return { input, info: await context.media.probe(input.data, { reading: 'whole' }) };
-  };
+  const look = (uri: string, field: string) => openAndProbe(uri, plannedEtag(millrace, field), context, { reading: 'whole' });
   const [{ input: videoInput, info }, { input: audioInput, info: audioInfo }] = await both(
-    openAndProbe(wanted.input_video_uri, 'input_video_uri'),
-    openAndProbe(wanted.input_audio_uri, 'input_audio_uri'),
+    look(wanted.input_video_uri, 'input_video_uri'),
+    look(wanted.input_audio_uri, 'input_audio_uri'),
   );
   const video = videoOf(info, videoInput.label);
   const audio = audioOf(audioInfo, audioInput.label);
@@ -48,13 +45,11 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
   const chunks = chunksOf(info, millrace, context, durationSeconds);
   if (chunks !== undefined && millrace !== undefined) {
     const toJoin: SplitSound = {
-      make: async (outputFile) => {
-        const end = await context.media.run(
+      make: (outputFile) =>
+        context.media.run(
           (at) => encodeSoundArguments({ audioLocation: at(audioInput.data, 'whole'), audio, durationSeconds, outputFile }),
           { cwd, onProgress },
-        );
-        return end.stderrTail;
-      },
+        ),
       verify: (made, file) => verifyVideoSound(file, made, sound, context),
     };
     return split(chunks, toJoin, millrace, context);
@@ -67,8 +62,8 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
   const { toneMaps, report: hdr } = await planHdr([video], context);
   // Pictures that come unevenly may end before their last one does; the sound then still fills the whole.
   const totalSeconds = video.constantRate ? undefined : durationSeconds;
-  const { value, report } = await onLadder({ size }, [video], context, async (rung) => {
-    const end = await onRung(rung, context, () =>
+  const { value, report } = await onLadder({ size }, [video], context, (rung) => {
+    const run = () =>
       context.media.run(
         (at) =>
           encodeArguments({
@@ -77,18 +72,17 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
             ...{ subtitles: wanted.subtitles, durationSeconds, rung, toneMaps, outputFile },
           }),
         { cwd, env, onProgress },
-      ),
-    );
+      );
     return publish(
       {
         file: outputFile,
+        make: () => onRung(rung, context, run),
         contentType: 'video/mp4',
         destination,
         verify: async (made) => {
           verifyVideo(made, { ...size, audio: true, videoSeconds: durationSeconds, totalSeconds });
           await verifyVideoSound(outputFile, made, sound, context);
         },
-        stderrTail: end.stderrTail,
       },
       context,
     );
@@ -109,8 +103,8 @@ export async function encode(parameters: EncodingParameters, context: TaskContex
 
 async function encodeOneChunk(wanted: EncodingChunkParameters, context: TaskContext): Promise<TaskOutput> {
   const destination = context.destination(wanted);
-  const input = await context.openInput(wanted.input_video_uri, plannedEtag(wanted.millrace, 'input_video_uri'));
-  const info = await context.media.probe(input.data);
+  const etag = plannedEtag(wanted.millrace, 'input_video_uri');
+  const { input, info } = await openAndProbe(wanted.input_video_uri, etag, context);
   const video = videoOf(info, input.label);
   const env = await subtitlesEnvironment(wanted, context);
   const drawing = wanted.subtitles ? { drawing: SUBTITLES_FILTER } : {};

@@ -15,7 +15,7 @@ import type { OpenInput } from './inputs/open-input.ts';
 import { type Climbed, copyReport, onLadder, onRung } from './ladder.ts';
 import { type Published, publish } from './outputs/publish.ts';
 import { verifyVideo } from './outputs/verify.ts';
-import { mapInPool } from './pool.ts';
+import { both, mapInPool } from './pool.ts';
 import type { TaskOutput } from './task.ts';
 import { plannedEtag, roundedSeconds, type TaskContext } from './task-context.ts';
 import { audioOf, videoOf } from './video-input.ts';
@@ -47,7 +47,7 @@ export async function joinChunks(parameters: JoinChunksParameters, context: Task
   await writeFile(workspace.path(LIST_FILE), concatList(entries, rate));
 
   const outputFile = workspace.path('joined.mp4');
-  async function joined(how: JoinedPictures): Promise<Published> {
+  function joined(how: JoinedPictures): Promise<Published> {
     const args = joinChunksArguments({
       ...{ listFile: workspace.path(LIST_FILE), chunks, pictures: how, soundFile: sound?.file, outputFile },
     });
@@ -56,7 +56,7 @@ export async function joinChunks(parameters: JoinChunksParameters, context: Task
         cwd: workspace.directory,
         onProgress: (progress) => context.progress(percentOf(progress, promisedSeconds), progress.speed),
       });
-    const { stderrTail } = await (how === 'copied' ? work() : onRung(how.rung, context, work));
+    const make = () => (how === 'copied' ? work() : onRung(how.rung, context, work));
     const { width, height } = first ?? { width: 0, height: 0 };
     const verify = async (made: MediaInfo) => {
       // Pictures of uneven pace may end before their last one does; the sound then still fills the whole.
@@ -66,7 +66,7 @@ export async function joinChunks(parameters: JoinChunksParameters, context: Task
       const { durationSeconds, channels, packets } = sound.audio;
       await verifyVideoSound(outputFile, made, { kind: 'copied', seconds: [durationSeconds], channels, packets }, context);
     };
-    return publish({ file: outputFile, contentType: 'video/mp4', destination, verify, stderrTail }, context);
+    return publish({ file: outputFile, make, contentType: 'video/mp4', destination, verify }, context);
   }
 
   const odd = pictures.findIndex((video) => codingOf(video) !== codingOf(first));
@@ -103,9 +103,10 @@ async function fetchSound(uri: string, { millrace }: JoinChunksParameters, conte
 }
 
 async function fetchInto(input: OpenInput, file: string, { media, signal }: TaskContext): Promise<MediaInfo> {
-  await pipeline(input.stream(), createWriteStream(file), { signal });
+  const fetching = pipeline(input.stream(), createWriteStream(file), { signal });
+  const [, info] = await both(fetching, media.probe(fetching.then(() => ({ file }))));
   if ('reader' in input.data) input.data.reader.release();
-  return media.probe({ file });
+  return info;
 }
 
 /** Throws INPUT_INVALID where a chunk does not hold what the list says of it. */

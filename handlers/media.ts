@@ -1,4 +1,6 @@
 /** ffmpeg and ffprobe on the inputs and files of one task. */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { MillraceError } from '../errors.ts';
 import { type Span, type Trace, untraced } from '../trace.ts';
 import type { MediaLocation } from './ffmpeg/arguments/input.ts';
@@ -7,8 +9,9 @@ import type { Tools } from './ffmpeg/locate.ts';
 import { type MediaInfo, probe } from './ffmpeg/probe.ts';
 import type { FfmpegProgress } from './ffmpeg/progress.ts';
 import { progressReader, runTool, type ToolEnd } from './ffmpeg/run.ts';
-import type { Gateway, Lease, Reading } from './inputs/gateway.ts';
+import type { Gateway, Lease, Ranges, Reading } from './inputs/gateway.ts';
 import type { OpenInput } from './inputs/open-input.ts';
+import { both } from './pool.ts';
 
 export type MediaData = OpenInput['data'];
 
@@ -32,8 +35,11 @@ export interface ProbeOptions {
 export type At = (data: MediaData, reading?: Reading) => MediaLocation;
 
 export interface Media {
-  /** Throws INPUT_INVALID, CODEC_UNSUPPORTED, or what went wrong upstream. */
-  probe(data: MediaData, options?: ProbeOptions): Promise<MediaInfo>;
+  /**
+   * Throws INPUT_INVALID, CODEC_UNSUPPORTED, or what went wrong upstream. Of data that are yet to come ffprobe is started at once and waits for
+   * them: it may take longer to start than to look. Throws what they are rejected with.
+   */
+  probe(data: MediaData | Promise<MediaData>, options?: ProbeOptions): Promise<MediaInfo>;
   /**
    * Runs ffmpeg with the arguments that `build` makes; `at` tells where an input is while this run lasts. What went wrong upstream
    * wins over ffmpeg's own error, and over its success: it takes a broken connection for the end of the input.
@@ -49,15 +55,16 @@ export interface MediaOptions {
 }
 
 export function createMedia({ tools, gateway, signal, trace = untraced }: MediaOptions): Media {
-  async function withLeases<T>(work: (at: At) => Promise<T>): Promise<T> {
+  async function withLeases<T>(work: (at: AtAny) => Promise<T>): Promise<T> {
     const leases: Lease[] = [];
-    const at: At = (data, reading = 'parts') => {
-      if ('file' in data) return { file: data.file };
-      // ffmpeg would call it a server's error: no range of it can be served.
-      if (data.reader.totalBytes === 0) throw new MillraceError('INPUT_INVALID', 'An input is empty.');
-      const lease = gateway.lease(data.reader, reading);
+    const lend = (ranges: Ranges | Promise<Ranges>, reading: Reading) => {
+      const lease = gateway.lease(ranges, reading);
       leases.push(lease);
       return { url: lease.url };
+    };
+    const at: AtAny = (data, reading = 'parts') => {
+      if (data instanceof Promise) return lend(data.then(rangesOf), reading);
+      return 'file' in data ? { file: data.file } : lend(unlessEmpty(data.reader), reading);
     };
     const upstream = () => leases.map((lease) => lease.failure()).find((failure) => failure !== undefined);
     try {
@@ -73,9 +80,17 @@ export function createMedia({ tools, gateway, signal, trace = untraced }: MediaO
   }
 
   return {
-    probe(data, { reading, ...formats } = {}) {
-      const options = { ffprobe: tools.ffprobe, signal, ...formats };
-      return trace.span('ffprobe', {}, () => withLeases(async (at) => probe(at(data, reading), options)));
+    async probe(data, { reading, ...formats } = {}) {
+      const ready = data instanceof Promise ? data : undefined;
+      const look = () =>
+        withLeases(async (at) => probe(at(data, reading), { ffprobe: tools.ffprobe, signal, ready, ...formats }));
+      if (ready === undefined) return trace.span('ffprobe', {}, look);
+      const looking = look();
+      const [info] = await both(
+        ready.then(() => trace.span('ffprobe', {}, () => looking)),
+        looking,
+      );
+      return info;
     },
     run(build, { onProgress, onStdout, ...options } = {}) {
       const work = (span: Span) =>
@@ -90,4 +105,20 @@ export function createMedia({ tools, gateway, signal, trace = untraced }: MediaO
       return trace.span('ffmpeg', {}, work);
     },
   };
+}
+
+type AtAny = (data: MediaData | Promise<MediaData>, reading?: Reading) => MediaLocation;
+
+async function rangesOf(data: MediaData): Promise<Ranges> {
+  if ('reader' in data) return unlessEmpty(data.reader);
+  const { file } = data;
+  // A program may end well and have written nothing.
+  const { size: totalBytes } = await stat(file).catch(() => ({ size: 0 }));
+  return unlessEmpty({ totalBytes, read: (start, end) => createReadStream(file, { start, end }) }, 'The file');
+}
+
+/** ffmpeg would call it a server's error: no range of it can be served. */
+function unlessEmpty(ranges: Ranges, what = 'An input'): Ranges {
+  if (ranges.totalBytes === 0) throw new MillraceError('INPUT_INVALID', `${what} is empty.`);
+  return ranges;
 }

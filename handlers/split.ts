@@ -7,14 +7,14 @@ import type { Chunk, ChunkList } from '../manifests/chunks.ts';
 import type { RunContext } from '../manifests/run-context.ts';
 import { cutIntoChunks, cutOff, frameGrid } from './ffmpeg/chunk-grid.ts';
 import type { MediaInfo } from './ffmpeg/probe.ts';
+import type { ToolEnd } from './ffmpeg/run.ts';
 import type { Destination } from './outputs/destination.ts';
-import { publish } from './outputs/publish.ts';
+import { type Published, publish } from './outputs/publish.ts';
 import type { TaskOutput } from './task.ts';
 import type { TaskContext } from './task-context.ts';
 
 export interface SplitSound {
-  /** Makes it. Answers the end of what ffmpeg said. */
-  readonly make: (outputFile: string) => Promise<string>;
+  readonly make: (outputFile: string) => Promise<ToolEnd>;
   readonly verify: (made: MediaInfo, outputFile: string) => Promise<void>;
 }
 
@@ -66,8 +66,10 @@ export async function split(
   };
 }
 
-async function publishSound({ make, verify }: SplitSound, destination: Destination, context: TaskContext) {
+function publishSound({ make, verify }: SplitSound, destination: Destination, context: TaskContext): Promise<Published> {
   const file = context.workspace.path('sound.m4a');
-  const stderrTail = await make(file);
-  return publish({ file, contentType: 'audio/mp4', destination, stderrTail, verify: (made) => verify(made, file) }, context);
+  return publish(
+    { file, make: () => make(file), contentType: 'audio/mp4', destination, verify: (made) => verify(made, file) },
+    context,
+  );
 }

@@ -1,8 +1,30 @@
 /** What tasks ask of an input before they spend time on it. */
 import { MillraceError } from '../errors.ts';
 import type { AudioStream, MediaInfo, VideoStream } from './ffmpeg/probe.ts';
+import type { OpenInput } from './inputs/open-input.ts';
+import type { ProbeOptions } from './media.ts';
 import type { VideoExpectation } from './outputs/verify.ts';
+import { both } from './pool.ts';
+import type { TaskContext } from './task-context.ts';
 import type { VideoSound } from './video-sound.ts';
+
+export interface SeenInput {
+  readonly input: OpenInput;
+  readonly info: MediaInfo;
+}
+
+/** Opens an input and tells what it is: ffprobe starts while it is opened. Throws what either throws. */
+export async function openAndProbe(
+  uri: string,
+  etag: string | null | undefined,
+  { openInput, media }: Pick<TaskContext, 'openInput' | 'media'>,
+  options?: ProbeOptions,
+): Promise<SeenInput> {
+  const opening = openInput(uri, etag);
+  const data = opening.then((input) => input.data);
+  const [input, info] = await both(opening, media.probe(data, options));
+  return { input, info };
+}
 
 /** Throws INPUT_INVALID where there are no pictures. */
 export function videoOf(info: MediaInfo, label: string): VideoStream {

@@ -106,6 +106,9 @@ export interface ProbeOptions {
   readonly ffprobe: string;
   readonly signal: AbortSignal;
   readonly formats?: string;
+  /** Settles once the location can answer, where that is later than now; the time limit counts from then. */
+  readonly ready?: Promise<unknown> | undefined;
+  readonly timeLimitMs?: number;
 }
 
 /** A day of sound is the longest that anybody cuts; beyond it a header lies, or a task would never end. */
@@ -113,20 +116,20 @@ const MAX_MEDIA_SECONDS = 24 * 3600;
 const PROBE_TIME_LIMIT_MS = 120_000;
 const MAX_PROBE_CHARACTERS = 4 * 1024 * 1024;
 
-/** Throws INPUT_INVALID, CODEC_UNSUPPORTED, or what the signal says. */
+/** Throws INPUT_INVALID, CODEC_UNSUPPORTED, TIME_LIMIT, or what the signal says. */
 export async function probe(location: MediaLocation, options: ProbeOptions): Promise<MediaInfo> {
   let text = '';
+  const limit = startLimit(options);
   const end = await runTool({
     file: options.ffprobe,
     args: probeArguments(location, options.formats),
-    signal: options.signal,
-    timeLimitMs: PROBE_TIME_LIMIT_MS,
+    signal: AbortSignal.any([options.signal, limit.signal]),
     onStdout: (chunk) => {
       text += chunk.toString('utf8');
       if (text.length > MAX_PROBE_CHARACTERS)
         throw new MillraceError('INPUT_INVALID', 'The input has too many streams to describe.');
     },
-  });
+  }).finally(limit.end);
   if (end.exitCode !== 0) {
     const failure = ffmpegFailure(end);
     // ffprobe does nothing but read the input: what no other code describes is the input's fault.
@@ -139,6 +142,23 @@ export async function probe(location: MediaLocation, options: ProbeOptions): Pro
     throw new MillraceError('INPUT_INVALID', `The input lasts longer than ${MAX_MEDIA_SECONDS / 3600} hours, or says so.`);
   }
   return info;
+}
+
+function startLimit({ ready, timeLimitMs = PROBE_TIME_LIMIT_MS }: ProbeOptions) {
+  const late = new AbortController();
+  const expire = () => late.abort(new MillraceError('TIME_LIMIT', 'ffprobe took longer than its time limit.'));
+  let timer: NodeJS.Timeout | undefined;
+  let ended = false;
+  const begin = () => {
+    if (!ended) timer = setTimeout(expire, timeLimitMs);
+  };
+  if (ready === undefined) begin();
+  else ready.then(begin, begin);
+  const end = () => {
+    ended = true;
+    clearTimeout(timer);
+  };
+  return { signal: late.signal, end };
 }
 
 export function probeArguments(location: MediaLocation, formats?: string): string[] {

@@ -8,8 +8,14 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMillraceError, type MillraceError } from '../../errors.ts';
-import type { RangedReader } from './ranged-reader.ts';
 import { unreadBytes } from './unread-bytes.ts';
+
+/** What can be served: a `RangedReader`, or a file. */
+export interface Ranges {
+  readonly totalBytes: number;
+  /** See `RangedReader`. */
+  read(start: number, end: number, isMoreWanted?: () => Promise<boolean>): AsyncIterable<Buffer>;
+}
 
 /** One reading of one input: as long as the process that reads. */
 export interface Lease {
@@ -26,7 +32,8 @@ export interface Lease {
 export type Reading = 'parts' | 'whole';
 
 export interface Gateway {
-  lease(reader: RangedReader, reading: Reading): Lease;
+  /** Where `input` is yet to come, whoever asks is answered once it is there; if it never is, that is the lease's failure. */
+  lease(input: Ranges | Promise<Ranges>, reading: Reading): Lease;
   close(): Promise<void>;
 }
 
@@ -36,7 +43,7 @@ export interface GatewayOptions {
 }
 
 interface Entry {
-  readonly reader: RangedReader;
+  readonly input: Ranges | Promise<Ranges>;
   readonly reading: Reading;
   failure: MillraceError | undefined;
 }
@@ -59,9 +66,11 @@ export async function startGateway({ randomToken }: GatewayOptions): Promise<Gat
   server.unref();
   const port = portOf(server);
   return {
-    lease(reader, reading) {
+    lease(input, reading) {
       const token = randomToken();
-      const entry: Entry = { reader, reading, failure: undefined };
+      // Told to whoever asks, and nobody may.
+      if (input instanceof Promise) input.catch(() => {});
+      const entry: Entry = { input, reading, failure: undefined };
       entries.set(token, entry);
       return { url: `http://127.0.0.1:${port}/${token}`, failure: () => entry.failure, close: () => void entries.delete(token) };
     },
@@ -85,9 +94,10 @@ const LOOK_INTERVAL_MS = { first: 4, most: 32 };
 /** Where nobody can tell what was taken: long enough for a hang-up to arrive. */
 const REST_MS = 8;
 
-async function serve({ reader, reading }: Entry, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve({ input, reading }: Entry, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405).end();
-  const total = reader.totalBytes;
+  const ranges = await input;
+  const total = ranges.totalBytes;
   const range = requestedRange(request.headers.range, total);
   if (range === 'outside') return void response.writeHead(416, { 'content-range': `bytes */${total}` }).end();
   const { start, end } = range ?? { start: 0, end: total - 1 };
@@ -101,7 +111,7 @@ async function serve({ reader, reading }: Entry, request: IncomingMessage, respo
   if (request.method === 'HEAD') return void response.writeHead(status, headers).end();
   let sentBytes = 0;
   const isMoreWanted = async () => sentBytes > WATCHED_BYTES || (await isAllTaken(response));
-  for await (const bytes of reader.read(start, end, reading === 'parts' ? isMoreWanted : undefined)) {
+  for await (const bytes of ranges.read(start, end, reading === 'parts' ? isMoreWanted : undefined)) {
     if (response.destroyed) return;
     // Only now: an input that cannot be read at all answers 502 instead of an empty 200.
     if (!response.headersSent) response.writeHead(status, headers);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
@@ -288,6 +289,24 @@ describe('gateway', () => {
     expect(lease.failure()).toBeUndefined();
     lease.close();
     expect((await fetch(lease.url)).status).toBe(404);
+  });
+
+  it('answers for an input that is yet to come once it is there, and with why it never came', async () => {
+    gateway = await startGateway({ randomToken: randomUUID });
+    const coming = Promise.withResolvers<RangedReader>();
+    const lease = gateway.lease(coming.promise, 'whole');
+    const asked = fetch(lease.url);
+    await sleep(LONG_AFTER_MS);
+    coming.resolve(readerOf(sourceOf(honest)));
+    const answer = await asked;
+    expect([answer.status, (await answer.arrayBuffer()).byteLength]).toEqual([200, TOTAL]);
+
+    // Unheard of where nobody asks, too: an unhandled rejection would end the worker.
+    const never = Promise.reject(new MillraceError('SOURCE_MISSING', 'not there'));
+    const [unasked, other] = [gateway.lease(never, 'whole'), gateway.lease(never, 'whole')];
+    await sleep(1);
+    expect((await fetch(other.url)).status).toBe(502);
+    expect([unasked.failure(), other.failure()?.code]).toEqual([undefined, 'SOURCE_MISSING']);
   });
 
   /** A source that counts what it is asked for. */
