@@ -141,7 +141,7 @@ function downsamplingTable(report: DownsamplingReport): string[] {
     ...formatTable([
       ['way', 'fastest', 'median', 'fastest against ffmpeg alone'],
       ['ffmpeg alone, local files', ...cells(bare), ''],
-      ['the task, over HTTP', ...cells(worker), `${overhead < 0 ? '' : '+'}${(100 * overhead).toFixed(1)} %`],
+      ['the task, over HTTP', ...cells(worker), `${overhead < 0 ? '' : '+'}${(100 * overhead).toFixed(2)} %`],
       ['start-up of a worker, once', formatSeconds(startUpMs), '', ''],
     ]),
   ];
