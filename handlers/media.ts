@@ -81,15 +81,22 @@ export function createMedia({ tools, gateway, signal, trace = untraced }: MediaO
 
   return {
     async probe(data, { reading, ...formats } = {}) {
-      const ready = data instanceof Promise ? data : undefined;
-      const look = () =>
-        withLeases(async (at) => probe(at(data, reading), { ffprobe: tools.ffprobe, signal, ready, ...formats }));
-      if (ready === undefined) return trace.span('ffprobe', {}, look);
-      const looking = look();
-      const [info] = await both(
-        ready.then(() => trace.span('ffprobe', {}, () => looking)),
-        looking,
-      );
+      const look = (at: MediaData | Promise<MediaData>) => {
+        const ready = at instanceof Promise ? at : undefined;
+        return withLeases(async (locate) => probe(locate(at, reading), { ffprobe: tools.ffprobe, signal, ready, ...formats }));
+      };
+      if (!(data instanceof Promise)) return trace.span('ffprobe', {}, () => look(data));
+      let isThere = false;
+      const looking = look(data).catch(async (thrown: unknown) => {
+        // What befell a process that only waited says nothing of what it waited for: a long encode is not to be lost by that.
+        if (isThere || signal.aborted) throw thrown;
+        return look(await data);
+      });
+      const arriving = data.then(() => {
+        isThere = true;
+        return trace.span('ffprobe', {}, () => looking);
+      });
+      const [info] = await both(arriving, looking);
       return info;
     },
     run(build, { onProgress, onStdout, ...options } = {}) {

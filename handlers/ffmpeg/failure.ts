@@ -107,7 +107,7 @@ const MAX_LINE_CHARACTERS = 300;
 /** One line of stderr without URLs, absolute paths, pointers and control characters. */
 export function safeLine(line: string): string {
   return line
-    .replaceAll(/\b[a-z][a-z0-9+.-]*:\/\/[^\s'"]+/gi, 'the input')
+    .replaceAll(/\b[a-z][a-z0-9+.-]*:\/\/[^\s'"]*[^\s'":]/gi, 'the input')
     .replaceAll(/(^|[\s'"=(])\/[^\s'":]+\/([^\s'"/:]+)/g, '$1$2')
     .replaceAll(/ @ 0x[0-9a-f]+/gi, '')
     .replaceAll(/[^\P{Cc}\t]/gu, '')

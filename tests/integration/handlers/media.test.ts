@@ -53,7 +53,19 @@ describe.each(ALL_TOOLS)('a look at what is yet to come, with the $origin ffprob
     await sleep(waitMs);
     coming.reject(new MillraceError('SOURCE_MISSING', 'It is not there.'));
     await threw;
-    expect(runsWith(token)).toBe(false);
+    expect(processesWith(token)).toEqual([]);
+  });
+
+  it('looks once more where the ffprobe that waited has died', async () => {
+    const coming = Promise.withResolvers<MediaData>();
+    const looking = media().probe(coming.promise);
+    const token = `token${tokens - 1}`;
+    await sleep(STARTED_MS);
+    for (const pid of processesWith(token)) process.kill(pid, 'SIGKILL');
+    await sleep(STARTED_MS);
+    expect(processesWith(token)).toEqual([]);
+    coming.resolve({ file: video });
+    expect((await looking).video).toMatchObject({ width: 640, height: 360 });
   });
 
   it('calls a file invalid that is empty, or was never written', async () => {
@@ -69,11 +81,11 @@ describe.each(ALL_TOOLS)('a look at what is yet to come, with the $origin ffprob
     const threw = expect(media(controller.signal).probe(coming.promise)).rejects.toMatchObject({ code: 'CANCELLED' });
     const token = `token${tokens - 1}`;
     await sleep(STARTED_MS);
-    expect(runsWith(token)).toBe(true);
+    expect(processesWith(token)).toHaveLength(1);
     controller.abort();
     coming.reject(new MillraceError('CANCELLED', 'The work was stopped.'));
     await threw;
-    expect(runsWith(token)).toBe(false);
+    expect(processesWith(token)).toEqual([]);
   });
 });
 
@@ -102,10 +114,8 @@ describe('the time limit of a look', () => {
   });
 });
 
-/** True while a process has the text among its arguments. */
-function runsWith(text: string): boolean {
-  return execFileSync('ps', ['-A', '-o', 'args='])
-    .toString()
-    .split('\n')
-    .some((line) => line.includes(`/${text}`));
+/** Of the processes with the text among their arguments. */
+function processesWith(text: string): number[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,args=']).toString().split('\n');
+  return lines.filter((line) => line.includes(`/${text}`)).map((line) => Number.parseInt(line, 10));
 }

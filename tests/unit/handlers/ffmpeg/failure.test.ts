@@ -58,7 +58,7 @@ describe('ffmpegFailure', () => {
     const { message } = ffmpegFailure(
       end('[in @ 0x55aa] http://127.0.0.1:4000/s3cr3t-token: Invalid data found when processing input'),
     );
-    expect(message).toBe('ffmpeg: [in] the input Invalid data found when processing input');
+    expect(message).toBe('ffmpeg: [in] the input: Invalid data found when processing input');
     expect(safeLine("Error opening '/tmp/work/task-x1/clip_0.mp4': \u001b[31mbad")).toBe("Error opening 'clip_0.mp4': [31mbad");
   });
 

@@ -12,7 +12,7 @@ describe('the tail of stderr', () => {
         '[mp3 @ 0x5] odd\r\n/tmp/work/task-a/in.mp4: bad\nhttp://127.0.0.1:99/t0k3n?X-Amz-Signature=s: \u001b[1mInvalid data\n',
       ),
     );
-    expect(error).toMatchObject({ code: 'FFMPEG_FAILED', stderr_tail: '[mp3] odd\nin.mp4: bad\nthe input [1mInvalid data' });
+    expect(error).toMatchObject({ code: 'FFMPEG_FAILED', stderr_tail: '[mp3] odd\nin.mp4: bad\nthe input: [1mInvalid data' });
   });
 
   it('is bounded, and is the end', () => {
